@@ -1,0 +1,1 @@
+"""The one schema of SimOps: both kinds, their names, and the CRDs generated from them."""

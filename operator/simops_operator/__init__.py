@@ -1,0 +1,1 @@
+"""The SimOps operator: turns SimulationJobs into Kubernetes Jobs and keeps what they produce."""

@@ -1,0 +1,1 @@
+"""Pure decisions of the operator. Values in, values out: no kopf, no I/O, no clock."""
