@@ -1,0 +1,120 @@
+"""Every name that SimOps writes into Kubernetes or the store, each with a sentence that says what it means.
+
+Other modules import these; a label, annotation, reason or key that is spelled anywhere else is a mistake.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "simops.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+LABEL_JOB: Final = f"{GROUP}/job"
+"""On Jobs and Pods: the name of the SimulationJob they belong to."""
+LABEL_NETWORK: Final = f"{GROUP}/network"
+"""On Pods: None, Cluster or Internet; the chart's NetworkPolicies select by it."""
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+"""On Jobs and Pods: always ``simops``."""
+LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+"""On Jobs: the Kueue LocalQueue, from ``spec.queueName``."""
+MANAGED_BY: Final = "simops"
+
+ANNOTATION_PARAMS: Final = f"{GROUP}/params"
+"""On Pods: the parameters as compact JSON; mounted into the containers as a file by the downward API."""
+ANNOTATION_SKIP_IDENTITY: Final = "eks.amazonaws.com/skip-containers"
+"""On Pods: containers that must not be given the service account's cloud identity."""
+
+CONTAINER_SIMULATION: Final = "simulation"
+CONTAINER_BUNDLE: Final = "bundle"
+
+FIELD_MANAGER: Final = "simops-operator"
+"""The owner of the fields that the operator applies (server-side apply)."""
+
+
+class _Documented(StrEnum):
+    """A string enumeration whose members carry a sentence."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> "_Documented":
+        """Make a member of a value and the sentence that explains it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+class Phase(_Documented):
+    """Where a run is. ``Succeeded``, ``Failed`` and ``Cancelled`` are final."""
+
+    PENDING = "Pending", "Accepted; its Pod has not started yet."
+    QUEUED = "Queued", "Suspended, by the person who owns it or by a queue."
+    RUNNING = "Running", "The simulation runs, or its outputs are being stored."
+    SUCCEEDED = "Succeeded", "The simulation exited 0 and its bundle is in the store."
+    FAILED = "Failed", "It will not succeed; the reason says why."
+    CANCELLED = "Cancelled", "Stopped because spec.cancelled was set; what had been written is kept."
+
+
+FINAL_PHASES: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+
+class ConditionType(_Documented):
+    """The conditions of both kinds, in the order in which they become true."""
+
+    ACCEPTED = "Accepted", "The spec is valid and allowed; a Kubernetes Job was or will be made for it."
+    STARTED = "Started", "The simulation container of the latest attempt has started."
+    ARTIFACTS_STORED = "ArtifactsStored", "The bundle, the log and the record of the run are in the store."
+    FINISHED = "Finished", "The run has a final phase; nothing will change any more."
+
+
+class Reason(_Documented):
+    """Why a phase or a condition is what it is; also the reason of Events."""
+
+    # The way of a run that goes well.
+    VALID = "Valid", "The spec is valid and its image is allowed."
+    JOB_CREATED = "JobCreated", "The Kubernetes Job exists; its Pod is being scheduled."
+    SCHEDULING = "Scheduling", "The Pod waits for a node."
+    STARTING = "Starting", "The Pod is on a node; its image is pulled or its containers are being made."
+    SIMULATION_STARTED = "SimulationStarted", "The simulation container runs."
+    STORING_ARTIFACTS = "StoringArtifacts", "The simulation has ended; its bundle and log are being stored."
+    STORED = "Stored", "The bundle and the log are in the store."
+    COMPLETED = "Completed", "The simulation exited 0 and its bundle is in the store."
+    RETRYING = "Retrying", "An attempt failed and another one follows, as spec.retries allows."
+    DISRUPTED = "Disrupted", "The Pod was lost to a drain, a preemption or a node; it runs again and no retry is counted."
+    # Waiting on purpose.
+    SUSPENDED = "Suspended", "spec.suspend is true, or a queue holds the Job."
+    # The ways of failing.
+    EXIT_CODE = "ExitCode", "The simulation exited with a code other than 0."
+    OOM_KILLED = "OOMKilled", "The simulation used more memory than its limit."
+    DEADLINE_EXCEEDED = "DeadlineExceeded", "An attempt took longer than spec.timeoutSeconds."
+    PENDING_TIMEOUT = "PendingTimeout", "The Pod did not start within spec.pendingTimeoutSeconds."
+    IMAGE_NOT_TRUSTED = "ImageNotTrusted", "The image matches none of the patterns that this installation allows."
+    IMAGE_PULL_FAILED = "ImagePullFailed", "The image could not be pulled."
+    CONTAINER_CANNOT_RUN = "ContainerCannotRun", "The container could not be started, for example as its command does not exist."
+    ARTIFACT_UPLOAD_FAILED = "ArtifactUploadFailed", "The simulation ended but its bundle could not be stored."
+    EVICTED = "Evicted", "The node evicted the Pod, for example as its outputs outgrew their size limit."
+    INVALID_SPEC = "InvalidSpec", "The spec breaks a rule that the API server could not check."
+    JOB_REJECTED = "JobRejected", "The API server refused the Kubernetes Job, for example by an admission policy or a quota."
+    POD_LOST = "PodLost", "The Pod vanished before it told how it ended."
+    # Ended by a person.
+    CANCELLED = "Cancelled", "spec.cancelled was set."
+    DELETED = "Deleted", "The object was deleted while it ran."
+    # Not there (yet).
+    NOT_STARTED = "NotStarted", "The simulation has not started."
+    IN_PROGRESS = "InProgress", "The run has not ended yet."
+    EXPIRED = "Expired", "The artifacts were removed from the store, as spec.artifacts.expireAfterSeconds says."
+
+
+def kubernetes_job_name(name: str, uid: str) -> str:
+    """Name of the Kubernetes Job of a SimulationJob.
+
+    It contains a part of the UID, so that an object deleted and made again under the same name never meets the Job of its
+    predecessor, and a Job that a person made under that name is never taken over.
+    """
+    return f"{name}-{uid.replace('-', '')[:8]}"
+
+
+def key_prefix(namespace: str, name: str, uid: str) -> str:
+    """Where in the store everything of one SimulationJob lies (no slash at the end)."""
+    return f"jobs/{namespace}/{name}/{uid}"

@@ -1,0 +1,104 @@
+"""The operator's settings: environment → one frozen value, read once when the process starts.
+
+Each variable is ``SIMOPS_`` and the field's name in capitals. Lists are separated by commas. ``.env.example`` and the chart name them all.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from simops_operator.core.config import JobConfig
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("at least one is needed, separated by commas")
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Seconds = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """What an installation decides. Wrong values stop the operator at its start with a message that names the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="SIMOPS_", frozen=True, use_attribute_docstrings=True)
+
+    namespaces: Annotated[CommaList, AfterValidator(_not_empty)] = ("default",)
+    """Namespaces whose objects are reconciled."""
+    allowed_images: CommaList = ("*",)
+    """Patterns of simulation images that may run; ``*`` stands for any characters."""
+    bundle_image: str = "localhost/simops-operator:dev"
+    """Image of the bundle container: the operator's own."""
+    image_pull_policy: str = "IfNotPresent"
+    """Pull policy of both containers."""
+    image_pull_secrets: CommaList = ()
+    """Names of pull Secrets in the simulation namespaces."""
+
+    store_endpoint: str = "http://localhost:9000"
+    """The store as ``http(s)://host[:port]``."""
+    store_bucket: str = "simops"
+    """Bucket that holds everything."""
+    store_region: str = "us-east-1"
+    """Region that requests are signed for."""
+    store_secret: str = "simops-store"  # noqa: S105 - a name
+    """Secret in the simulation namespaces with access-key and secret-key; empty: workload identity."""
+    store_credentials: str = "/simops/store"
+    """Folder in which the operator itself finds these keys."""
+    store_create_bucket: bool = True
+    """Make the bucket when it is missing."""
+
+    service_account: str = "simops-simulation"
+    """Service account of simulation Pods. Its token is never mounted."""
+    run_as_user: Annotated[int, Field(ge=1)] = 10001
+    """User and group of both containers."""
+    max_timeout_seconds: Seconds = 604_800
+    """Greatest timeout of an attempt; a longer one is cut to it."""
+    pending_timeout_seconds: Annotated[int, Field(ge=0)] = 0
+    """Pending timeout of a job whose spec gives none; 0: wait for ever."""
+    image_pull_grace_seconds: Seconds = 300
+    """How long a failing image pull is tried."""
+    termination_grace_seconds: Annotated[int, Field(ge=10)] = 900
+    """Within this time after its end everything of an attempt must be in the store."""
+    stop_seconds: Seconds = 30
+    """How long a simulation may go on after it was told to stop."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0)] = 604_800
+    """When a finished object is deleted, if its spec does not say."""
+    outputs_size: str = "10Gi"
+    """Size limit of the outputs of one Pod."""
+    tmp_size: str = "1Gi"
+    """Size limit of /tmp of one Pod."""
+    default_cpu_request: str = "500m"
+    default_memory_request: str = "256Mi"
+    default_cpu_limit: str = "2"
+    default_memory_limit: str = "2Gi"
+    bundle_cpu_request: str = "10m"
+    bundle_memory_request: str = "64Mi"
+    bundle_memory_limit: str = "256Mi"
+
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """Objects that are reconciled at the same time."""
+    max_connections: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Connections to the API server."""
+    resync_seconds: Seconds = 600
+    """How often the caches are compared with a LIST; TTL and expiry go by it too."""
+    log_limit_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 30
+    """Bytes of one attempt's log that are stored; the rest is cut."""
+    lease_namespace: str = ""
+    """Namespace of the Lease; empty: no leader election (one replica only)."""
+    lease_name: str = "simops-operator"
+    pod_name: str = "simops-operator"
+    """This replica's name: its identity in the Lease."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    """Port of /metrics and /ready; 0: none."""
+    log_level: str = "INFO"
+
+    def job_config(self) -> JobConfig:
+        """Return what the pure core needs of the settings."""
+        return JobConfig(**{name: getattr(self, name) for name in JobConfig.__dataclass_fields__})
