@@ -1,0 +1,169 @@
+"""What the sidecar tells the operator: the numbers of metrics.json and the summary of the bundle, in at most 4096
+bytes.
+
+kubelet reads the termination message from a file when the container ends, however it ends. So the file is written
+before each step that could be the last one and says at every moment what is true at that moment; nothing has to be
+guessed when the process is killed.
+"""
+
+import builtins
+import json
+import math
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from simops_operator.pod.archive import SkippedError, open_file
+
+MAX_MESSAGE = 4096
+MAX_METRICS_FILE = 1 << 20
+_MAX_ERROR = 1000
+_INT64 = range(-(1 << 63), 1 << 63)
+
+Metrics = dict[str, int | float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The outcome of one upload; docs/architecture.md explains the fields."""
+
+    bundle: str | None = None
+    files: int = 0
+    bytes: int = 0
+    size: int = 0
+    sha256: str | None = None
+    metrics: Metrics = field(default_factory=dict)
+    partial: bool = False
+    skipped: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    metrics_error: str | None = None
+    manifest_error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract; the notes are there only if there is something to note."""
+        shown: dict[str, Any] = {
+            "bundle": self.bundle,
+            "files": self.files,
+            "bytes": self.bytes,
+            "size": self.size,
+            "sha256": self.sha256,
+            "metrics": self.metrics,
+            "partial": self.partial,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds, 3),
+            "error": _cut(self.error),
+        }
+        notes = {"metricsError": _cut(self.metrics_error, 300), "manifestError": _cut(self.manifest_error, 300)}
+        return shown | {key: text for key, text in notes.items() if text}
+
+    def message(self) -> "builtins.bytes":
+        """Return the compact JSON for the termination message, with as many metrics as fit."""
+        whole = encode(self.as_dict())
+        if len(whole) <= MAX_MESSAGE:
+            return whole
+        room = MAX_MESSAGE - len(encode(replace(self, metrics={}).as_dict() | {"metricsCut": True}))
+        kept: Metrics = {}
+        for name, value in self.metrics.items():
+            room -= len(encode({name: value})) - 1  # Without braces, with a comma.
+            if room < 0:
+                break
+            kept[name] = value
+        return encode(replace(self, metrics=kept).as_dict() | {"metricsCut": True})
+
+
+def encode(value: Any) -> bytes:
+    """Return compact JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
+
+
+def read_metrics(outputs: str) -> tuple[Metrics, str | None]:
+    """The finite numbers of `metrics.json`, and what is wrong with the file, if anything."""
+    try:
+        folder = os.open(outputs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.stat("metrics.json", dir_fd=folder, follow_symlinks=False)
+            file = open_file(b"metrics.json", folder)
+        finally:
+            os.close(folder)
+        with os.fdopen(file, "rb") as stream:
+            text = stream.read(MAX_METRICS_FILE + 1)
+    except FileNotFoundError:
+        return {}, None
+    except (OSError, SkippedError) as error:
+        return {}, f"metrics.json: {error}"
+    if len(text) > MAX_METRICS_FILE:
+        return {}, f"metrics.json is larger than {MAX_METRICS_FILE} bytes"
+    return parse_metrics(text)
+
+
+def parse_metrics(text: bytes) -> tuple[Metrics, str | None]:
+    """Keep what is a finite number and has a name; say what was dropped."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {}, f"metrics.json is no valid JSON: {error}"
+    if not isinstance(content, dict):
+        return {}, "metrics.json is no JSON object of names and numbers"
+    metrics: Metrics = {}
+    dropped = []
+    for key, value in content.items():
+        name = key.encode("utf-8", "replace").decode()
+        number = _number(value)
+        if number is None or not name:
+            dropped.append(name)
+        else:
+            metrics[name] = number
+    if not dropped:
+        return metrics, None
+    return metrics, f"metrics.json: {len(dropped)} values are no finite numbers: {', '.join(dropped[:5])}"
+
+
+def _number(value: object) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, int) and value in _INT64:
+        return value
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _cut(text: str | None, limit: int = _MAX_ERROR) -> str | None:
+    """Cut the text so that it takes no more than so many bytes as JSON."""
+    if text is None:
+        return None
+    if len(encode(text)) <= limit:
+        return text
+    while len(encode(text + "…")) > limit:
+        text = text[: len(text) * 9 // 10]
+    return text + "…"
+
+
+class TerminationMessage:
+    """The file that kubelet reads. It is a mount of its own: written in place, never replaced."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._written = 0
+
+    def write(self, summary: Summary) -> str | None:
+        """Write the summary with one system call; the text of the error if that fails.
+
+        Blanks cover the rest of a longer earlier message: at no moment is there half of one and half of the other.
+        """
+        data = summary.message()
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                os.pwrite(file, data.ljust(self._written), 0)
+                os.ftruncate(file, len(data))
+            finally:
+                os.close(file)
+        except OSError as error:
+            return f"cannot write {self._path}: {error.strerror}"
+        self._written = len(data)
+        return None
