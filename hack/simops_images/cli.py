@@ -1,0 +1,118 @@
+"""The command line of `hack/images`."""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from localcluster.paths import cache, image_archive
+from localcluster.progress import StepError, say
+from simops_images import engines, testbox
+from simops_images.catalogue import IMAGES, TARGETS, TESTBOX, key_of, name_of
+
+PYTHON_IMAGE = "SIMOPS_PYTHON_IMAGE"
+
+
+def target(text: str) -> str:
+    """Return the target that an argument names."""
+    if text not in TARGETS:
+        msg = f"no image {text}: there are {', '.join(TARGETS)}"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    top = argparse.ArgumentParser(prog="hack/images", description="Build the images of this project.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    about = "Build what has changed, with Docker or buildah; keep a docker-archive of each image."
+    build = commands.add_parser("build", help=about, description=about)
+    build.add_argument("targets", nargs="*", type=target, metavar="IMAGE", help=f"{', '.join(TARGETS)} (default: all)")
+    build.add_argument("--engine", choices=["docker", "buildah"], help="do not choose by what is there")
+    build.add_argument(
+        "--python-image",
+        default=os.environ.get(PYTHON_IMAGE) or None,
+        help=f"base image with Python 3.11 to 3.13 (also {PYTHON_IMAGE})",
+    )
+    build.add_argument("--force", action="store_true", help="build even what has not changed")
+    listing = "Print the name and archive of each image."
+    commands.add_parser("list", help=listing, description=listing)
+    return top
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let a second build wait for the first: both write the same archives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another build of images")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build_if_changed(name: str, key: str, build: Callable[[Path], None], *, force: bool) -> bool:
+    """Build an image unless its archive was built from the same inputs; say whether it was built."""
+    archive = image_archive(name)
+    known = archive.with_suffix(".key")
+    if not force and archive.exists() and known.exists() and known.read_text() == key:
+        return False
+    known.unlink(missing_ok=True)
+    part = archive.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    build(part)
+    part.replace(archive)
+    known.write_text(key)
+    say(f"{name}: {archive.stat().st_size / 1e6:.0f} MB, {archive}")
+    return True
+
+
+def build_all(targets: Sequence[str], *, engine: str | None, python_image: str | None, force: bool) -> None:
+    """Build what has changed of some targets."""
+    with one_at_a_time(cache() / "images"):
+        steps: list[tuple[str, str, Callable[[Path], None]]] = []
+        if wanted := [IMAGES[target] for target in IMAGES if target in targets]:
+            builder = engines.choose(engine, python_image)
+            facts = builder.facts()
+            steps = [(image.name, key_of(image, facts), partial(builder.build, image)) for image in wanted]
+        if "testbox" in targets:
+            steps.append((TESTBOX, hashlib.sha256(Path(testbox.__file__).read_bytes()).hexdigest(), testbox.build))
+        kept = [name for name, key, build in steps if not build_if_changed(name, key, build, force=force)]
+        if kept:
+            say(f"Images up to date: {', '.join(kept)}")
+
+
+def show() -> None:
+    """Print the name, age and archive of each image."""
+    for target in TARGETS:
+        archive = image_archive(name_of(target))
+        state = f"built {engines.age(archive)} ago" if archive.exists() else "not built"
+        print(f"{target:9} {name_of(target):30} {state:18} {archive}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; an error that a person can act on is a message, not a trace."""
+    arguments = parser().parse_args(argv)
+    try:
+        if arguments.command == "list":
+            show()
+        else:
+            build_all(
+                arguments.targets or TARGETS,
+                engine=arguments.engine,
+                python_image=arguments.python_image,
+                force=arguments.force,
+            )
+    except (StepError, OSError) as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the same command continues")
+        return 130
+    return 0
