@@ -12,6 +12,8 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 LABEL_JOB: Final = f"{GROUP}/job"
 """On Jobs and Pods: the name of the SimulationJob they belong to."""
+LABEL_UID: Final = f"{GROUP}/uid"
+"""On Jobs and Pods: the UID of the SimulationJob they belong to; the operator's caches go by it."""
 LABEL_NETWORK: Final = f"{GROUP}/network"
 """On Pods: None, Cluster or Internet; the chart's NetworkPolicies select by it."""
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
@@ -37,8 +39,8 @@ class _Documented(StrEnum):
 
     sentence: str
 
-    def __new__(cls, value: str, sentence: str) -> "_Documented":
-        """Make a member of a value and the sentence that explains it."""
+    def __new__(cls, value: str, sentence: str = "") -> "_Documented":
+        """Make a member of a value and the sentence that explains it; with a value alone, find it."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.sentence = sentence
@@ -81,8 +83,15 @@ class Reason(_Documented):
     STORED = "Stored", "The bundle and the log are in the store."
     COMPLETED = "Completed", "The simulation exited 0 and its bundle is in the store."
     RETRYING = "Retrying", "An attempt failed and another one follows, as spec.retries allows."
-    DISRUPTED = "Disrupted", "The Pod was lost to a drain, a preemption or a node; it runs again and no retry is counted."
+    DISRUPTED = (
+        "Disrupted",
+        "The Pod was lost to a drain, a preemption or a node; it runs again and no retry is counted.",
+    )
     # Waiting on purpose.
+    STORE_UNAVAILABLE = (
+        "StoreUnavailable",
+        "The store does not answer; nothing is started whose results could not be kept.",
+    )
     SUSPENDED = "Suspended", "spec.suspend is true, or a queue holds the Job."
     # The ways of failing.
     EXIT_CODE = "ExitCode", "The simulation exited with a code other than 0."
@@ -91,11 +100,17 @@ class Reason(_Documented):
     PENDING_TIMEOUT = "PendingTimeout", "The Pod did not start within spec.pendingTimeoutSeconds."
     IMAGE_NOT_TRUSTED = "ImageNotTrusted", "The image matches none of the patterns that this installation allows."
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image could not be pulled."
-    CONTAINER_CANNOT_RUN = "ContainerCannotRun", "The container could not be started, for example as its command does not exist."
+    CONTAINER_CANNOT_RUN = (
+        "ContainerCannotRun",
+        "The container could not be started, for example as its command does not exist.",
+    )
     ARTIFACT_UPLOAD_FAILED = "ArtifactUploadFailed", "The simulation ended but its bundle could not be stored."
     EVICTED = "Evicted", "The node evicted the Pod, for example as its outputs outgrew their size limit."
     INVALID_SPEC = "InvalidSpec", "The spec breaks a rule that the API server could not check."
-    JOB_REJECTED = "JobRejected", "The API server refused the Kubernetes Job, for example by an admission policy or a quota."
+    JOB_REJECTED = (
+        "JobRejected",
+        "The API server refused the Kubernetes Job, for example by an admission policy or a quota.",
+    )
     POD_LOST = "PodLost", "The Pod vanished before it told how it ended."
     # Ended by a person.
     CANCELLED = "Cancelled", "spec.cancelled was set."
@@ -113,6 +128,12 @@ def kubernetes_job_name(name: str, uid: str) -> str:
     predecessor, and a Job that a person made under that name is never taken over.
     """
     return f"{name}-{uid.replace('-', '')[:8]}"
+
+
+OWNED_PREFIX: Final = "owned"
+"""Store keys ``owned/<namespace>/<name>/<uid>``: artifacts that go when their SimulationJob goes."""
+EXPIRY_PREFIX: Final = "expiry"
+"""Store keys ``expiry/<seconds since 1970, 12 digits>/<namespace>/<name>/<uid>``: artifacts to remove from that time on."""
 
 
 def key_prefix(namespace: str, name: str, uid: str) -> str:

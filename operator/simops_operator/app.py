@@ -1,0 +1,171 @@
+"""The running operator: one value that holds the connections, the caches and the tasks, and how they start and stop.
+
+Watches feed the caches and the queue in every replica; only the leader (a Lease) takes the LIST, works the queue and writes. A replica that loses the
+Lease ends itself: starting again is cheap and leaves no half-known state.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+
+import aiohttp
+from aiohttp import web
+from kubernetes.aio import client
+from kubernetes.aio.leaderelection import electionconfig, leaderelection
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from simops_operator import metrics
+from simops_operator.cache import Cache, Key
+from simops_operator.cluster import ApiError, Cluster, load_client
+from simops_operator.reconcile import Reconciler
+from simops_operator.resync import Resync
+from simops_operator.settings import Settings
+from simops_operator.store import Store
+from simops_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+# The values of client-go's leader election.
+LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS = 15, 10, 2
+STUCK_SECONDS = 600.0
+
+
+class App:
+    """Everything that lives as long as the process."""
+
+    def __init__(self, settings: Settings, api: client.ApiClient) -> None:
+        self.settings = settings
+        self.api = api
+        self.cache = Cache()
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.leading = False
+        self.synced = False
+        self._cluster = Cluster(api)
+        self._store = Store(settings)
+        config = settings.job_config()
+        self._reconciler = Reconciler(
+            self._cluster, self._store, self.cache, self.queue, config, settings.log_limit_bytes
+        )
+        self._resync = Resync(self._cluster, self._store, self.cache, self.queue, config, settings.resync_seconds)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._web: web.AppRunner | None = None
+
+    @classmethod
+    async def start(cls, settings: Settings) -> "App":
+        """Connect and begin: at once when there is no election, else when the Lease is ours."""
+        app = cls(settings, await load_client(settings.max_connections))
+        await app._serve()
+        app._tasks.append(asyncio.create_task(app._campaign(), name="leadership"))
+        return app
+
+    async def stop(self) -> None:
+        """End the tasks and give the connections back."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._web is not None:
+            await self._web.cleanup()
+        self._store.close()
+        await self.api.close()  # type: ignore[no-untyped-call]
+
+    @property
+    def stuck(self) -> str:
+        """Why the process should be restarted; empty when it should not."""
+        age = self.queue.head_age
+        return (
+            f"the oldest object has waited {age:.0f} s to be reconciled" if self.leading and age > STUCK_SECONDS else ""
+        )
+
+    def connections(self) -> int:
+        """Return how many connections the watches need: one for each kind and namespace, and a few spare."""
+        return 3 * len(self.settings.namespaces) + 4
+
+    async def watch_session(self) -> aiohttp.ClientSession:
+        """Return a bounded session for kopf's watches, signed in as the client is now."""
+        headers: dict[str, str] = {}
+        await self.api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
+        connector = aiohttp.TCPConnector(limit=self.connections(), ssl=self.api.rest_client.ssl_context)
+        return aiohttp.ClientSession(connector=connector, headers=headers, trust_env=True)
+
+    async def _campaign(self) -> None:
+        if not self.settings.lease_namespace:
+            await self._lead()
+            return
+        lock = LeaseLock(self.settings.lease_name, self.settings.lease_namespace, self.settings.pod_name, self.api)
+        config = electionconfig.Config(
+            lock,
+            lease_duration=LEASE_SECONDS,
+            renew_deadline=RENEW_SECONDS,
+            retry_period=RETRY_SECONDS,
+            onstarted_leading=self._lead,
+            onstopped_leading=self._yield,
+        )
+        await leaderelection.LeaderElection(config).run()
+
+    async def _yield(self) -> None:
+        log.error("the Lease was lost; ending, to start again as a follower")
+        self.leading = False
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _lead(self) -> None:
+        self.leading = True
+        metrics.LEADER.set(1)
+        log.info("leading")
+        try:
+            await self._list_until_it_works()
+            self.synced = True
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.settings.workers):
+                    group.create_task(self.queue.work(self._reconciler.reconcile))
+                group.create_task(self._resync_for_ever())
+        except Exception:
+            # Half an operator must not hold the Lease.
+            log.exception("the work ended by an error; ending the process")
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            self.leading = False
+            metrics.LEADER.set(0)
+
+    async def _list_until_it_works(self) -> None:
+        delay = 1.0
+        while True:
+            try:
+                await self._resync.run(self.settings.namespaces)
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                log.warning("the first LIST failed, next try in %.0f s: %s", delay, error)
+                await asyncio.sleep(delay)
+                delay = min(30.0, delay * 2)
+            else:
+                return
+
+    async def _resync_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.resync_seconds)
+            try:
+                await self._resync.run(self.settings.namespaces)
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                log.warning(
+                    "the comparison with the API server failed, next in %d s: %s", self.settings.resync_seconds, error
+                )
+
+    async def _serve(self) -> None:
+        """Serve /ready and /metrics."""
+        if not self.settings.http_port:
+            return
+        routes = web.Application()
+        routes.add_routes([web.get("/ready", self._ready), web.get("/metrics", self._metrics)])
+        self._web = web.AppRunner(routes, handle_signals=False, access_log=None)
+        await self._web.setup()
+        await web.TCPSite(self._web, "0.0.0.0", self.settings.http_port).start()  # noqa: S104 - kubelet and Prometheus come from outside the Pod
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        # A follower is ready: it is there to take over.
+        waiting = self.leading and not self.synced
+        return web.Response(status=503 if waiting else 200, text="first LIST under way\n" if waiting else "ready\n")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        metrics.QUEUE_DEPTH.set(len(self.queue))
+        metrics.RUNS.set(len(self.cache.runs))
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

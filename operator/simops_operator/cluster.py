@@ -1,0 +1,262 @@
+"""Every call that the operator makes to the API server, and nothing else. Async; nothing here decides anything.
+
+Objects are plain dicts: the typed models of the client cost ten times the CPU to parse and are not needed to read three fields.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from kubernetes.aio import client, config
+from kubernetes.aio.config import ConfigException
+from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+
+from simops_crds.names import API_VERSION, FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_UID, MANAGED_BY, VERSION
+from simops_operator import metrics
+from simops_operator.core.jobs import Manifest
+
+KubeDict = dict[str, Any]
+
+_TIMEOUT_SECONDS = 30.0
+_PAGE = 500
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """The API server refused a request: ``status`` is the HTTP status, the text is the server's own message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"API server answered {status}: {message}")
+        self.status = status
+        self.message = message
+
+
+async def load_client(max_connections: int) -> client.ApiClient:
+    """Return a client with one bounded connection pool, configured in the cluster or by kubeconfig.
+
+    Raises:
+        ConfigException: there is neither.
+    """
+    configuration = client.Configuration()
+    configuration.connection_pool_maxsize = max_connections
+    try:
+        config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=configuration
+        )
+    except ConfigException:
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=KUBE_CONFIG_DEFAULT_LOCATION, client_configuration=configuration
+        )
+    return client.ApiClient(configuration)
+
+
+def _runs(namespace: str, name: str = "", sub: str = "") -> str:
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/simulationjobs"
+    return "/".join(filter(None, (path, name, sub)))
+
+
+def _jobs(namespace: str, name: str = "") -> str:
+    return "/".join(filter(None, (f"/apis/batch/v1/namespaces/{namespace}/jobs", name)))
+
+
+def _pods(namespace: str, name: str = "", sub: str = "") -> str:
+    return "/".join(filter(None, (f"/api/v1/namespaces/{namespace}/pods", name, sub)))
+
+
+class Cluster:
+    """The API server, in the operator's words."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+        self._host = api.configuration.host.rstrip("/")
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        metrics.API_CALLS.labels(verb=method).inc()
+        return await self._api.call_api(method, url, headers, body, _request_timeout=_TIMEOUT_SECONDS)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> KubeDict:
+        response = await self._send(method, path, query=query, body=body, content_type=content_type)
+        data = await response.read()
+        if response.status >= 400:
+            raise _error(response.status, data)
+        return json.loads(data) if data else {}
+
+    async def _get(self, path: str) -> KubeDict | None:
+        try:
+            return await self._call("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _list(self, path: str, selector: str = "") -> AsyncIterator[KubeDict]:
+        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self._call("GET", path, query=query)
+            for item in page.get("items") or []:
+                yield item
+            more = (page.get("metadata") or {}).get("continue")
+            if not more:
+                return
+            query["continue"] = more
+
+    # Reading
+    async def get_run(self, namespace: str, name: str) -> KubeDict | None:
+        """Return a SimulationJob, None if there is none."""
+        return await self._get(_runs(namespace, name))
+
+    async def get_job(self, namespace: str, name: str) -> KubeDict | None:
+        """Return a Job, None if there is none."""
+        return await self._get(_jobs(namespace, name))
+
+    def list_runs(self, namespace: str) -> AsyncIterator[KubeDict]:
+        """Yield all SimulationJobs of a namespace, page by page."""
+        return self._list(_runs(namespace))
+
+    def list_jobs(self, namespace: str) -> AsyncIterator[KubeDict]:
+        """Yield the Jobs of SimOps in a namespace."""
+        return self._list(_jobs(namespace), f"{LABEL_MANAGED_BY}={MANAGED_BY}")
+
+    def list_pods(self, namespace: str, uid: str = "") -> AsyncIterator[KubeDict]:
+        """Yield the Pods of SimOps in a namespace, of one run when its UID is given."""
+        return self._list(_pods(namespace), f"{LABEL_UID}={uid}" if uid else f"{LABEL_MANAGED_BY}={MANAGED_BY}")
+
+    async def stream_log(self, namespace: str, pod: str, container: str) -> AsyncIterator[bytes]:
+        """Yield the log of a container that has ended, in chunks as they arrive.
+
+        Raises:
+            ApiError: with status 404 or 400 when the log is not there (any more).
+        """
+        response = await self._send("GET", _pods(namespace, pod, "log"), query={"container": container})
+        raw = response.response
+        try:
+            if raw.status >= 400:
+                raise _error(raw.status, await raw.read())
+            async for chunk in raw.content.iter_chunked(1 << 18):
+                yield chunk
+        finally:
+            raw.close()
+
+    # Writing
+    async def apply_job(self, manifest: Manifest) -> KubeDict:
+        """Make the Job or see that it is as wanted (server-side apply, KEP-555): repeatable, never makes a second one."""
+        meta = manifest["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self._call(
+            "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=manifest, content_type=_APPLY
+        )
+
+    async def patch_job_spec(self, namespace: str, name: str, spec: KubeDict) -> None:
+        """Change fields of a Job's spec."""
+        await self._call("PATCH", _jobs(namespace, name), body={"spec": spec}, content_type=_MERGE)
+
+    async def delete_job(self, namespace: str, name: str) -> None:
+        """Delete a Job and, in the background, its Pods. A Job that is not there is fine."""
+        await self._delete(_jobs(namespace, name), {"propagationPolicy": "Background"})
+
+    async def stop_pod(self, namespace: str, name: str) -> None:
+        """Let the node stop a Pod in good order: its deadline is moved into the past, so that the Pod stays readable."""
+        await self._ignoring_missing("PATCH", _pods(namespace, name), {"spec": {"activeDeadlineSeconds": 1}}, _MERGE)
+
+    async def kill_pod(self, namespace: str, name: str) -> None:
+        """End a Pod within a second."""
+        await self._delete(_pods(namespace, name), {"gracePeriodSeconds": 1})
+
+    async def delete_run(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a SimulationJob, this one and no later one of the same name."""
+        await self._delete(_runs(namespace, name), {"propagationPolicy": "Background", "preconditions": {"uid": uid}})
+
+    async def write_status(self, namespace: str, name: str, version: int, uid: str, status: KubeDict) -> KubeDict:
+        """Replace the status of a SimulationJob, if it is still as it was read.
+
+        Raises:
+            ApiError: with status 409 when it has changed since, 404 when it is gone.
+        """
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": str(version)},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        path = _runs(namespace, name, "status")
+        return await self._call(
+            "PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=patch, content_type="application/json-patch+json"
+        )
+
+    async def post_event(self, namespace: str, event: KubeDict) -> None:
+        """Post an Event. One that is there already is fine."""
+        try:
+            await self._call("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
+    async def _delete(self, path: str, options: KubeDict) -> None:
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        try:
+            await self._ignoring_missing("DELETE", path, body, "application/json")
+        except ApiError as error:
+            if error.status != 409:  # another object of the same name by now
+                raise
+
+    async def _ignoring_missing(self, method: str, path: str, body: KubeDict, content_type: str) -> None:
+        try:
+            await self._call(method, path, body=body, content_type=content_type)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def _error(status: int, data: bytes) -> ApiError:
+    try:
+        message = json.loads(data)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = data.decode(errors="replace")[:500]
+    return ApiError(status, message)
+
+
+def event_of(
+    name: str, namespace: str, uid: str, kind: str, reason: str, message: str, *, key: str, now: str
+) -> KubeDict:
+    """Return a core/v1 Event about a SimulationJob. ``key`` makes its name: the same happening gives the same Event."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name}.{key}", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": "SimulationJob",
+            "name": name,
+            "namespace": namespace,
+            "uid": uid,
+        },
+        "type": kind,
+        "reason": reason,
+        "message": message[:1024],
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "reportingInstance": FIELD_MANAGER,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

@@ -1,0 +1,126 @@
+"""How attempts wait, end and follow one another: Pods worded as outcomes (pure)."""
+
+from datetime import datetime, timedelta
+
+from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION, Phase, Reason
+from simops_operator.core.config import JobConfig
+from simops_operator.core.run import Run
+from simops_operator.core.status import Outcome, with_message
+from simops_operator.core.views import ContainerView, JobView, PodView, Summary
+
+_PULL_FAILURES = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+_HOPELESS_PULLS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+_START_FAILURES = frozenset({"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError"})
+_REMEMBERED = frozenset({Reason.DEADLINE_EXCEEDED, Reason.EVICTED, Reason.OOM_KILLED})
+
+
+def waiting(run: Run, pod: PodView, config: JobConfig) -> tuple[Outcome, datetime | None]:
+    """Return the state of an attempt that has not started, and when to give it up (None: never)."""
+    spec_limit = run.spec.pending_timeout_seconds if run.spec is not None else None
+    limit = spec_limit or config.pending_timeout_seconds or None
+    gives_up_at = pod.created + timedelta(seconds=limit) if limit else None
+    for name, container in ((CONTAINER_BUNDLE, pod.bundle), (CONTAINER_SIMULATION, pod.simulation)):
+        if container.waiting_reason in _PULL_FAILURES:
+            grace = 0 if container.waiting_reason in _HOPELESS_PULLS else config.image_pull_grace_seconds
+            pull_ends = (pod.scheduled_at or pod.created) + timedelta(seconds=grace)
+            ends = min(pull_ends, gives_up_at) if gives_up_at else pull_ends
+            return Outcome(Phase.PENDING, Reason.IMAGE_PULL_FAILED, _waiting_message(name, container), pod=pod), ends
+    if pod.unschedulable:
+        return Outcome(
+            Phase.PENDING, Reason.SCHEDULING, f"no node takes it yet: {pod.unschedulable}", pod=pod
+        ), gives_up_at
+    return Outcome(Phase.PENDING, Reason.JOB_CREATED, "its Pod is being started", pod=pod), gives_up_at
+
+
+def _waiting_message(name: str, container: ContainerView) -> str:
+    owner = "the simulation's image" if name == CONTAINER_SIMULATION else f"the image of the {name} container"
+    return f"{owner} cannot be pulled ({container.waiting_reason}): {container.waiting_message}"
+
+
+def gave_up(outcome: Outcome, pod: PodView, now: datetime) -> Outcome:
+    """Return the failure of an attempt that never started."""
+    if outcome.reason is Reason.IMAGE_PULL_FAILED:
+        return Outcome(Phase.FAILED, Reason.IMAGE_PULL_FAILED, outcome.message, pod=pod)
+    seconds = int((now - pod.created).total_seconds())
+    return Outcome(
+        Phase.FAILED, Reason.PENDING_TIMEOUT, f"did not start within {seconds} s: {outcome.message}", pod=pod
+    )
+
+
+def ending(
+    run: Run, job: JobView | None, pod: PodView | None, summary: Summary | None, *, is_success: bool, log_stored: bool
+) -> Outcome:
+    """Return the final outcome of a run whose Job has ended.
+
+    ``Succeeded`` means that the simulation exited 0 and its bundle is in the store.
+    """
+    terminated = pod.simulation.terminated if pod is not None else None
+    exit_code = terminated.exit_code if terminated is not None else (0 if is_success else None)
+    stored = summary is not None and summary.bundle is not None
+    error = (summary.error if summary is not None else "") or "the bundle container left no summary"
+    if is_success and stored:
+        phase, reason, message = Phase.SUCCEEDED, Reason.COMPLETED, _success_message(summary)
+    elif is_success:
+        phase, reason = Phase.FAILED, Reason.ARTIFACT_UPLOAD_FAILED
+        message = f"the simulation exited 0 but its outputs could not be stored: {error}"
+    elif run.spec is not None and run.spec.cancelled:
+        phase, reason, message = Phase.CANCELLED, Reason.CANCELLED, "cancelled"
+    else:
+        phase = Phase.FAILED
+        reason, message = failure(run, job, pod)
+    outcome = Outcome(phase, reason, message, pod=pod, exit_code=exit_code, summary=summary, log_stored=log_stored)
+    if not is_success and pod is not None and pod.started and not stored:
+        return with_message(outcome, f"its outputs could not be stored: {error}")
+    return outcome
+
+
+def _success_message(summary: Summary | None) -> str:
+    if summary is None:
+        return "completed"
+    return f"{summary.files} file{'' if summary.files == 1 else 's'}, {summary.bytes} bytes"
+
+
+def failure(run: Run, job: JobView | None, pod: PodView | None) -> tuple[Reason, str]:
+    """Return why an attempt failed, as a reason and a sentence with the end of its log."""
+    known = run.status.get("reason")
+    terminated = pod.simulation.terminated if pod is not None else None
+    if (pod is not None and pod.deadline_exceeded) or known == Reason.DEADLINE_EXCEEDED:
+        limit = run.spec.timeout_seconds if run.spec is not None else 0
+        return Reason.DEADLINE_EXCEEDED, f"took longer than its timeout of {limit} s"
+    if terminated is not None and terminated.reason == "OOMKilled":
+        return Reason.OOM_KILLED, "used more memory than its limit; raise resources.limits.memory"
+    if pod is not None and pod.reason == "Evicted":
+        return Reason.EVICTED, f"its node evicted it: {pod.message}"
+    if terminated is not None and terminated.reason in _START_FAILURES:
+        return Reason.CONTAINER_CANNOT_RUN, f"could not be started: {terminated.message}"
+    if terminated is not None and terminated.exit_code != 0:
+        tail = terminated.message.strip()
+        return Reason.EXIT_CODE, f"exited with code {terminated.exit_code}" + (f": {tail}" if tail else "")
+    if known in _REMEMBERED:
+        return Reason(known), str(run.status.get("message", ""))
+    detail = (pod.message or pod.reason if pod is not None else "") or (job.failed_message if job is not None else "")
+    return Reason.POD_LOST, "its Pod vanished before it told how it ended" + (f": {detail}" if detail else "")
+
+
+def between_attempts(run: Run, pod: PodView) -> Outcome:
+    """Return the state of a run whose latest attempt has ended while its Job goes on."""
+    if pod.disrupted:
+        return Outcome(
+            Phase.PENDING,
+            Reason.DISRUPTED,
+            f"lost its Pod to a disruption and runs again: {pod.message or pod.reason}",
+            pod=pod,
+        )
+    if pod.gone and pod.simulation.terminated is None:
+        return Outcome(Phase.PENDING, Reason.DISRUPTED, "its Pod was deleted; another one follows", pod=pod)
+    _, message = failure(run, None, pod)
+    return Outcome(Phase.PENDING, Reason.RETRYING, f"{message}; another attempt follows", pod=pod)

@@ -1,0 +1,398 @@
+"""What to do next for one run: ``decide`` (pure).
+
+Level-triggered: it looks at how things are and not at what happened, so that any event, a restart or a lost message leads to the same next
+step. An ordered chain of small functions; the first that has something to say wins.
+
+The order of effects is what makes a crash harmless: a log and a record are stored before the status becomes final, and whatever must
+be cleaned away is cleaned away after that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from simops_crds.names import FINAL_PHASES, Phase, Reason
+from simops_operator.core import endings
+from simops_operator.core.config import JobConfig
+from simops_operator.core.jobs import Manifest, is_image_allowed, job_for
+from simops_operator.core.run import Run
+from simops_operator.core.status import Outcome, Status, differs, status_for
+from simops_operator.core.views import JobView, PodView, Summary, parse_summary, parse_time
+
+
+# What can be done, in terms of the cluster and the store. Each is repeatable.
+@dataclass(frozen=True)
+class ApplyJob:
+    """Make the Kubernetes Job, or see that it is there."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class SuspendJob:
+    """Set the Job's ``suspend``."""
+
+    job: str
+    suspend: bool
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete the Job and its Pods."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class ForbidRetries:
+    """Let the Job end with its present Pod."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class StopPod:
+    """Let the node stop the Pod in good order: it stays readable, its outputs and its log are kept."""
+
+    pod: str
+
+
+@dataclass(frozen=True)
+class KillPod:
+    """End a Pod at once whose outputs are taken and whose simulation does not stop."""
+
+    pod: str
+
+
+@dataclass(frozen=True)
+class ArchiveLog:
+    """Put the log of an attempt into the store."""
+
+    pod: str
+
+
+@dataclass(frozen=True)
+class FetchSummary:
+    """Ask the store what an attempt left there: its Pod cannot tell any more."""
+
+    pod: str
+
+
+@dataclass(frozen=True)
+class WriteRecord:
+    """Put the record of the run into the store."""
+
+    status: Status
+
+
+@dataclass(frozen=True)
+class DeleteRun:
+    """Delete the SimulationJob."""
+
+
+Action = (
+    ApplyJob
+    | SuspendJob
+    | DeleteJob
+    | ForbidRetries
+    | StopPod
+    | KillPod
+    | ArchiveLog
+    | FetchSummary
+    | WriteRecord
+    | DeleteRun
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was learned beyond the caches."""
+
+    logs: Mapping[str, bool] = field(default_factory=dict)
+    """Pod → whether its log is in the store (False: it could not be read any more)."""
+    summaries: Mapping[str, Summary | None] = field(default_factory=dict)
+    """Pod → what the store has of it."""
+    rejected: str = ""
+    """Why the API server refused the Job, if it did."""
+    store_error: str = ""
+    """What the store answered last, if it failed."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Actions in their order, then the status to write (None: as it is), and when to look again without an event."""
+
+    actions: tuple[Action, ...] = ()
+    status: Status | None = None
+    recheck: float | None = None
+
+
+def decide(
+    run: Run, job: JobView | None, pods: tuple[PodView, ...], facts: Facts, config: JobConfig, now: datetime
+) -> Decision:
+    """Return the next step of a run.
+
+    Args:
+        run: the SimulationJob.
+        job: its Kubernetes Job, None when there is none.
+        pods: its Pods, those that are gone but remembered included.
+        facts: what earlier steps of this pass learned.
+        config: the installation's settings.
+        now: the present time, aware.
+    """
+    if run.finished:
+        return _after_the_end(run, job, config, now)
+    situation = _Situation(run, job, tuple(sorted(pods, key=lambda p: (p.created, p.name))), facts, config, now)
+    for step in (_refuse, _conclude, _cancel, _start, _hold_or_release, _wait, _proceed):
+        decision = step(situation)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last step always decides")
+
+
+@dataclass(frozen=True)
+class _Situation:
+    run: Run
+    job: JobView | None
+    pods: tuple[PodView, ...]
+    facts: Facts
+    config: JobConfig
+    now: datetime
+
+    @property
+    def latest(self) -> PodView | None:
+        return self.pods[-1] if self.pods else None
+
+    @property
+    def cancelled(self) -> bool:
+        return bool(self.run.spec and self.run.spec.cancelled)
+
+    @property
+    def housekeeping(self) -> tuple[Action, ...]:
+        """What is due whatever else happens: end what does not stop, keep the logs of what has ended."""
+        kills = [KillPod(p.name) for p in self.pods if p.refuses_to_stop]
+        logs = [
+            ArchiveLog(p.name)
+            for p in self.pods
+            if p.simulation.terminated is not None and p.name not in self.facts.logs
+        ]
+        return (*kills, *logs)
+
+    def say(self, outcome: Outcome, *actions: Action, recheck: float | None = None) -> Decision:
+        """Return the decision to do these and to show this state."""
+        status = status_for(self.run, outcome, self.now)
+        return Decision((*self.housekeeping, *actions), status if differs(self.run.status, status) else None, recheck)
+
+    def finish(self, outcome: Outcome) -> Decision:
+        """Return the decision to end: what is missing in the store first, then the record, then the status."""
+        if self.facts.store_error:
+            message = f"{outcome.message}; waiting for the store to keep log and record: {self.facts.store_error}"
+            phase = Phase.RUNNING if outcome.pod is not None and outcome.pod.started else Phase.PENDING
+            return self.say(
+                Outcome(phase, Reason.STORING_ARTIFACTS, message, pod=outcome.pod, accepted=outcome.accepted)
+            )
+        if self.housekeeping:
+            return Decision(self.housekeeping)
+        status = status_for(self.run, outcome, self.now)
+        return Decision((WriteRecord(status),), status)
+
+
+def _refuse(at: _Situation) -> Decision | None:
+    """Runs that must not start."""
+    if at.job is not None or at.pods:
+        return None
+    spec = at.run.spec
+    if spec is None:
+        return at.finish(Outcome(Phase.FAILED, Reason.INVALID_SPEC, at.run.invalid, accepted=False))
+    if at.facts.rejected:
+        return at.finish(Outcome(Phase.FAILED, Reason.JOB_REJECTED, at.facts.rejected, accepted=False))
+    if not is_image_allowed(spec.image, at.config.allowed_images):
+        allowed = ", ".join(at.config.allowed_images) or "none"
+        message = f"image {spec.image} is not allowed here; allowed: {allowed}"
+        return at.finish(Outcome(Phase.FAILED, Reason.IMAGE_NOT_TRUSTED, message, accepted=False))
+    return None
+
+
+def _conclude(at: _Situation) -> Decision | None:
+    """Runs that have ended, well or not."""
+    succeeded = next((p for p in at.pods if p.phase == "Succeeded"), None)
+    finished = at.job is not None and at.job.finished
+    if succeeded is None and not finished:
+        return None
+    pod = succeeded or next((p for p in reversed(at.pods) if p.ended), at.latest)
+    return _end(at, pod, is_success=succeeded is not None or (at.job is not None and at.job.complete))
+
+
+def _end(at: _Situation, pod: PodView | None, *, is_success: bool) -> Decision:
+    """Return the decision to end a run with what one attempt left."""
+    name = pod.name if pod is not None else at.run.status.get("podName")
+    summary = parse_summary(pod.bundle.terminated.message) if pod is not None and pod.bundle.terminated else None
+    if summary is None and name and (is_success or pod is None or pod.started):
+        if name not in at.facts.summaries:
+            return Decision((*at.housekeeping, FetchSummary(name)))
+        summary = at.facts.summaries[name]
+    log_stored = bool(name and at.facts.logs.get(name))
+    return at.finish(endings.ending(at.run, at.job, pod, summary, is_success=is_success, log_stored=log_stored))
+
+
+def _cancel(at: _Situation) -> Decision | None:
+    """Runs that a person wants stopped."""
+    if not at.cancelled:
+        return None
+    active = [p for p in at.pods if p.started and not p.ended]
+    if active:
+        stops: list[Action] = [StopPod(p.name) for p in active if p.active_deadline != 1 and not p.deleting]
+        if at.job is not None and at.job.backoff_limit > 0:
+            stops.insert(0, ForbidRetries(at.job.name))
+        stopping = Outcome(Phase.RUNNING, Reason.CANCELLED, "being stopped, as spec.cancelled is set", pod=active[-1])
+        return at.say(stopping, *stops)
+    if at.latest is not None and at.latest.started:
+        return _end(at, at.latest, is_success=False)
+    return at.finish(Outcome(Phase.CANCELLED, Reason.CANCELLED, "cancelled before it started", pod=at.latest))
+
+
+def _start(at: _Situation) -> Decision | None:
+    """Runs that have no Kubernetes Job."""
+    if at.job is not None or at.run.spec is None:
+        return None
+    spec = at.run.spec
+    if spec.suspend and spec.queue_name:
+        return at.say(_suspended(at))
+    if at.facts.store_error:
+        message = f"not started, as its results could not be kept: {at.facts.store_error}"
+        return at.say(Outcome(Phase.PENDING, Reason.STORE_UNAVAILABLE, message))
+    job = ApplyJob(job_for(at.run.name, at.run.namespace, at.run.uid, spec, at.config))
+    if spec.suspend or spec.queue_name:
+        return at.say(_suspended(at), job)
+    return at.say(Outcome(Phase.PENDING, Reason.JOB_CREATED, "waiting for its Pod"), job)
+
+
+def _suspended(at: _Situation) -> Outcome:
+    by_person = at.run.spec is not None and at.run.spec.suspend
+    message = "suspended, as spec.suspend is true" if by_person else "waiting in its queue"
+    return Outcome(Phase.QUEUED, Reason.SUSPENDED, message, pod=at.latest)
+
+
+def _hold_or_release(at: _Situation) -> Decision | None:
+    """Runs whose suspension is to change, and those that are suspended."""
+    job, spec = at.job, at.run.spec
+    if job is None or spec is None:
+        return None
+    if spec.queue_name:
+        # The queue owns the Job's suspend: it would start again at once what we suspend. So there is no Job while a person holds the run.
+        if spec.suspend:
+            return at.say(_suspended(at), *([] if job.deleting else [DeleteJob(job.name)]))
+        return at.say(_suspended(at)) if job.suspended else None
+    if spec.suspend != job.suspended:
+        held = (
+            _suspended(at)
+            if spec.suspend
+            else Outcome(Phase.PENDING, Reason.JOB_CREATED, "waiting for its Pod", pod=at.latest)
+        )
+        return at.say(held, SuspendJob(job.name, suspend=spec.suspend))
+    return at.say(_suspended(at)) if job.suspended else None
+
+
+def _wait(at: _Situation) -> Decision | None:
+    """Runs whose latest attempt has not started."""
+    pod = at.latest
+    if pod is not None and (pod.started or pod.ended):
+        return None
+    if pod is None:
+        return at.say(Outcome(Phase.PENDING, Reason.JOB_CREATED, "waiting for its Pod"))
+    outcome, gives_up_at = endings.waiting(at.run, pod, at.config)
+    if gives_up_at is not None and at.now >= gives_up_at:
+        return at.finish(endings.gave_up(outcome, pod, at.now))
+    recheck = (gives_up_at - at.now).total_seconds() if gives_up_at is not None else None
+    return at.say(outcome, recheck=recheck)
+
+
+def _proceed(at: _Situation) -> Decision | None:
+    """Runs whose latest attempt runs, or has ended while the Job goes on."""
+    pod = at.latest
+    if pod is None:
+        raise AssertionError("a run without Pods is decided by an earlier step")
+    if pod.ended:
+        return at.say(endings.between_attempts(at.run, pod))
+    if at.facts.store_error and pod.simulation.terminated is not None:
+        return at.say(
+            Outcome(Phase.RUNNING, Reason.STORING_ARTIFACTS, f"waiting for the store: {at.facts.store_error}", pod=pod)
+        )
+    if pod.refuses_to_stop and pod.deadline_exceeded:
+        # Said before the Pod is ended: it takes its own account of the deadline with it.
+        return at.say(
+            Outcome(Phase.RUNNING, Reason.DEADLINE_EXCEEDED, "took too long and does not stop; being ended", pod=pod)
+        )
+    return at.say(
+        Outcome(Phase.RUNNING, Reason.SIMULATION_STARTED, f"runs on node {pod.node}" if pod.node else "runs", pod=pod)
+    )
+
+
+def _after_the_end(run: Run, job: JobView | None, config: JobConfig, now: datetime) -> Decision:
+    """Clean up what a final phase leaves behind, and the object itself when its time has come."""
+    actions: list[Action] = []
+    if job is not None and not job.finished and not job.deleting and run.status.get("phase") != Phase.SUCCEEDED:
+        actions.append(DeleteJob(job.name))
+    due = expiry_of(run, config)
+    if due is not None and now >= due:
+        return Decision((*actions, DeleteRun()))
+    return Decision(tuple(actions), recheck=(due - now).total_seconds() if due is not None else None)
+
+
+def expiry_of(run: Run, config: JobConfig) -> datetime | None:
+    """Return when a finished SimulationJob is deleted; None while it is not finished."""
+    finished = parse_time(run.status.get("completionTime"))
+    if finished is None or run.status.get("phase") not in FINAL_PHASES:
+        return None
+    ttl = run.spec.ttl_seconds_after_finished if run.spec is not None else None
+    return finished + timedelta(seconds=config.ttl_seconds_after_finished if ttl is None else ttl)
+
+
+def decide_deleted(run: Run, pods: tuple[PodView, ...], facts: Facts, now: datetime) -> Decision | None:
+    """Return the next step for a run whose object was deleted while it was unfinished; None when nothing is left to do.
+
+    Kubernetes takes its Job and Pods away; what they still have to give is kept, unless the spec says otherwise.
+    """
+    at = _Situation(run, None, pods, facts, JobConfig(), now)
+    if at.housekeeping:
+        return Decision(at.housekeeping)
+    if any(not p.ended for p in pods):
+        return Decision()
+    started = [p for p in pods if p.started]
+    if not started or run.finished:
+        return None
+    pod = max(started, key=lambda p: (p.created, p.name))
+    if pod.name not in facts.summaries:
+        return Decision((FetchSummary(pod.name),))
+    summary = facts.summaries[pod.name]
+    outcome = Outcome(
+        Phase.CANCELLED,
+        Reason.DELETED,
+        "deleted while it ran",
+        pod=pod,
+        summary=summary,
+        log_stored=bool(facts.logs.get(pod.name)),
+    )
+    return Decision((WriteRecord(status_for(run, outcome, now)),))
+
+
+def event_for(before: Mapping[str, Any], after: Status) -> tuple[str, str, str] | None:
+    """Return (type, reason, message) of the Event that a change of status deserves; None for an ordinary step."""
+    phase, reason = after["phase"], after["reason"]
+    if (before.get("phase"), before.get("reason")) == (phase, reason):
+        return None
+    if phase in FINAL_PHASES:
+        kind = "Warning" if phase == Phase.FAILED else "Normal"
+        return kind, reason, after["message"] or phase
+    worth_telling = {
+        Reason.RETRYING: "Warning",
+        Reason.DISRUPTED: "Warning",
+        Reason.IMAGE_PULL_FAILED: "Warning",
+        Reason.SCHEDULING: "Warning",
+        Reason.STORING_ARTIFACTS: "Warning",
+        Reason.STORE_UNAVAILABLE: "Warning",
+        Reason.SUSPENDED: "Normal",
+    }
+    kind = worth_telling.get(Reason(reason), "")
+    return (kind, reason, after["message"]) if kind else None

@@ -1,0 +1,48 @@
+"""The record of a finished run: what history keeps when the object is gone (pure)."""
+
+from datetime import datetime
+from typing import Any
+
+from simops_operator.core.run import Run
+from simops_operator.core.status import Status, format_time
+from simops_operator.core.views import PodView, parse_time
+
+RECORD_VERSION = 1
+
+
+def record_of(run: Run, pods: tuple[PodView, ...], status: Status) -> dict[str, Any]:
+    """Return the record: spec as it was given, final status, attempts and timings in seconds."""
+    started, completed = parse_time(status.get("startTime")), parse_time(status.get("completionTime"))
+    return {
+        "version": RECORD_VERSION,
+        "kind": "SimulationJob",
+        "namespace": run.namespace,
+        "name": run.name,
+        "uid": run.uid,
+        "metadata": dict(run.metadata),
+        "spec": dict(run.raw_spec),
+        "status": status,
+        "image": {"name": run.raw_spec.get("image"), "id": status.get("imageId")},
+        "attempts": [_attempt(pod) for pod in sorted(pods, key=lambda p: (p.created, p.name)) if pod.started],
+        "timings": {
+            "created": format_time(run.created),
+            "pendingSeconds": _seconds(run.created, started),
+            "runSeconds": _seconds(started, completed),
+        },
+    }
+
+
+def _attempt(pod: PodView) -> dict[str, Any]:
+    ended = pod.simulation.terminated
+    return {
+        "pod": pod.name,
+        "node": pod.node,
+        "startTime": format_time(ended.started_at) if ended and ended.started_at else None,
+        "completionTime": format_time(ended.finished_at) if ended and ended.finished_at else None,
+        "exitCode": ended.exit_code if ended else None,
+        "reason": (ended.reason if ended else None) or pod.reason or None,
+    }
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start and end else None

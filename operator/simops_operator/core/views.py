@@ -1,0 +1,234 @@
+"""What the operator needs to know of Jobs and Pods: small frozen views of the API's objects (pure).
+
+The caches hold these and not the objects, so that memory follows what is looked at.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION
+
+KubeObject = Mapping[str, Any]
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Return an API timestamp (RFC 3339) as an aware datetime; None stays None."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def version_of(obj: KubeObject) -> int:
+    """Return the resourceVersion as a number; of two versions of an object the greater is the newer (KEP-5504)."""
+    text = obj["metadata"].get("resourceVersion", "")
+    return int(text) if text.isdigit() else 0
+
+
+@dataclass(frozen=True)
+class Terminated:
+    """How a container ended."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """State of one container: at most one of waiting, running and terminated is set."""
+
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    running_since: datetime | None = None
+    terminated: Terminated | None = None
+    image_id: str = ""
+
+    @property
+    def started(self) -> bool:
+        """Whether the process has run, now or before."""
+        return self.running_since is not None or (
+            self.terminated is not None and self.terminated.started_at is not None
+        )
+
+
+@dataclass(frozen=True)
+class PodView:
+    """One attempt."""
+
+    name: str
+    uid: str
+    created: datetime
+    version: int = 0
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    deleting: bool = False
+    disrupted: bool = False
+    node: str = ""
+    scheduled_at: datetime | None = None
+    unschedulable: str = ""
+    active_deadline: int | None = None
+    simulation: ContainerView = field(default_factory=ContainerView)
+    bundle: ContainerView = field(default_factory=ContainerView)
+    gone: bool = False
+    """The API server has it no more; this is the last that was seen of it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.gone or self.phase in ("Succeeded", "Failed")
+
+    @property
+    def started(self) -> bool:
+        """Whether its simulation has run."""
+        return self.simulation.started
+
+    @property
+    def deadline_exceeded(self) -> bool:
+        """Whether its node stopped it for taking too long."""
+        return self.reason == "DeadlineExceeded"
+
+    @property
+    def refuses_to_stop(self) -> bool:
+        """Whether it is being stopped, its outputs are taken, and the simulation still runs."""
+        return self.bundle.terminated is not None and self.simulation.running_since is not None and not self.gone
+
+
+@dataclass(frozen=True)
+class JobView:
+    """The Kubernetes Job of one run."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    version: int = 0
+    suspended: bool = False
+    deleting: bool = False
+    complete: bool = False
+    failed_reason: str = ""
+    failed_message: str = ""
+    failed_pods: int = 0
+    backoff_limit: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether Kubernetes makes no further Pod for it."""
+        return self.complete or bool(self.failed_reason)
+
+
+def _container(statuses: list[KubeObject], name: str) -> ContainerView:
+    status = next((s for s in statuses if s.get("name") == name), None)
+    if status is None:
+        return ContainerView()
+    state = status.get("state") or {}
+    waiting, running, ended = state.get("waiting") or {}, state.get("running"), state.get("terminated")
+    return ContainerView(
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        running_since=parse_time(running.get("startedAt")) if running else None,
+        terminated=_terminated(ended) if ended else None,
+        image_id=status.get("imageID", ""),
+    )
+
+
+def _terminated(state: KubeObject) -> Terminated:
+    return Terminated(
+        exit_code=int(state.get("exitCode", -1)),
+        reason=state.get("reason", ""),
+        message=state.get("message", ""),
+        started_at=parse_time(state.get("startedAt")),
+        finished_at=parse_time(state.get("finishedAt")),
+    )
+
+
+def _condition(obj: KubeObject, kind: str) -> KubeObject:
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
+    """Return the view of a Pod as the API server gives it."""
+    meta, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    scheduled = _condition(pod, "PodScheduled")
+    created = parse_time(meta["creationTimestamp"])
+    if created is None:
+        raise ValueError(f"Pod {meta['name']} has no creation time")
+    return PodView(
+        name=meta["name"],
+        uid=meta["uid"],
+        created=created,
+        version=version_of(pod),
+        phase=status.get("phase", "Pending"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        deleting="deletionTimestamp" in meta,
+        disrupted=_condition(pod, "DisruptionTarget").get("status") == "True",
+        node=spec.get("nodeName", ""),
+        scheduled_at=parse_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        active_deadline=spec.get("activeDeadlineSeconds"),
+        simulation=_container(status.get("containerStatuses") or [], CONTAINER_SIMULATION),
+        bundle=_container(status.get("initContainerStatuses") or [], CONTAINER_BUNDLE),
+        gone=gone,
+    )
+
+
+def job_view(job: KubeObject) -> JobView:
+    """Return the view of a Job as the API server gives it."""
+    meta, spec, status = job["metadata"], job.get("spec") or {}, job.get("status") or {}
+    owner: KubeObject = next((o for o in meta.get("ownerReferences") or [] if o.get("controller")), {})
+    failed = _condition(job, "Failed")
+    has_failed = failed.get("status") == "True"
+    return JobView(
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=owner.get("uid", ""),
+        version=version_of(job),
+        suspended=bool(spec.get("suspend")),
+        deleting="deletionTimestamp" in meta,
+        complete=_condition(job, "Complete").get("status") == "True",
+        failed_reason=(failed.get("reason") or "Failed") if has_failed else "",
+        failed_message=failed.get("message", "") if has_failed else "",
+        failed_pods=int(status.get("failed") or 0),
+        backoff_limit=int(spec.get("backoffLimit") or 0),
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the bundle container says of an attempt's outputs."""
+
+    bundle: str | None
+    files: int = 0
+    bytes: int = 0
+    size: int = 0
+    sha256: str = ""
+    partial: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+def parse_summary(text: str) -> Summary | None:
+    """Return the summary in a termination message or in ``<pod>.json``; None when there is none or it is not one."""
+    try:
+        raw = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(raw, dict) or "bundle" not in raw:
+        return None
+    metrics = raw.get("metrics") or {}
+    return Summary(
+        bundle=raw["bundle"],
+        files=int(raw.get("files") or 0),
+        bytes=int(raw.get("bytes") or 0),
+        size=int(raw.get("size") or 0),
+        sha256=raw.get("sha256") or "",
+        partial=bool(raw.get("partial")),
+        metrics={k: float(v) for k, v in metrics.items() if isinstance(v, int | float)}
+        if isinstance(metrics, dict)
+        else {},
+        error=raw.get("error") or "",
+    )

@@ -1,0 +1,106 @@
+"""The kopf side: watches of SimulationJobs, Jobs and Pods that feed the caches and the queue. Nothing is decided here.
+
+Only ``on.event`` handlers: they cost no annotation, no finalizer and no write. kopf does not try an event again whose handler failed; the queue does.
+"""
+
+from typing import Any
+
+import kopf
+
+from simops_crds.names import FINAL_PHASES, GROUP, LABEL_MANAGED_BY, MANAGED_BY, VERSION
+from simops_operator.app import App
+from simops_operator.cache import Key
+from simops_operator.core.run import run_of
+from simops_operator.core.views import job_view, pod_view
+from simops_operator.resync import key_of
+from simops_operator.settings import Settings
+
+
+class _Holder:
+    """Where the handlers find the running operator: kopf gives them no better place."""
+
+    app: App
+
+
+@kopf.on.startup()
+async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+    """Configure kopf and begin."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.watching.server_timeout = 300
+    settings.watching.inactivity_timeout = 70
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    # Memory follows what is alive, not history.
+    settings.watching.field_selectors[GROUP, VERSION, "simulationjobs"] = ",".join(
+        f"status.phase!={phase.value}" for phase in sorted(FINAL_PHASES)
+    )
+    for resource in (("batch", "v1", "jobs"), ("", "v1", "pods")):
+        settings.watching.label_selectors[resource] = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+    _Holder.app = await App.start(Settings())
+
+
+@kopf.on.cleanup()
+async def stop(**_: Any) -> None:
+    """End in good order."""
+    await _Holder.app.stop()
+
+
+@kopf.on.login()
+async def login(**_: Any) -> kopf.AiohttpSession:
+    """Give kopf a session with a bounded connection pool."""
+    app = _Holder.app
+    return kopf.AiohttpSession(server=app.api.configuration.host, aiohttp_session=await app.watch_session())
+
+
+@kopf.on.probe()
+async def queue_moves(**_: Any) -> str:
+    """Fail the liveness probe when work does not move any more."""
+    if stuck := _Holder.app.stuck:
+        raise RuntimeError(stuck)
+    return "ok"
+
+
+@kopf.on.event(GROUP, VERSION, "simulationjobs")
+async def on_run(event: kopf.RawEvent, **_: Any) -> None:
+    """Take a SimulationJob in."""
+    app = _Holder.app
+    obj: Any = event["object"]
+    meta = obj["metadata"]
+    uid = meta["uid"]
+    if not app.leading or app.cache.is_finished(uid):
+        return
+    if event["type"] == "DELETED":
+        app.cache.doubtful.add(uid)
+    else:
+        app.cache.put_run(run_of(obj))
+    await app.queue.add(Key(meta["namespace"], meta["name"], uid))
+
+
+@kopf.on.event("batch", "v1", "jobs")
+async def on_job(event: kopf.RawEvent, **_: Any) -> None:
+    """Take a Job in."""
+    app = _Holder.app
+    obj: Any = event["object"]
+    key = key_of(obj)
+    if key is None or not app.leading or app.cache.is_finished(key.uid):
+        return
+    view = job_view(obj)
+    if event["type"] == "DELETED":
+        app.cache.drop_job(key.uid, view.uid)
+    else:
+        app.cache.put_job(key.uid, view)
+    await app.queue.add(key)
+
+
+@kopf.on.event("", "v1", "pods")
+async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
+    """Take a Pod in."""
+    app = _Holder.app
+    obj: Any = event["object"]
+    key = key_of(obj)
+    if key is None or not app.leading or app.cache.is_finished(key.uid):
+        return
+    app.cache.put_pod(key.uid, pod_view(obj, gone=event["type"] == "DELETED"))
+    await app.queue.add(key)

@@ -1,0 +1,271 @@
+"""observe → decide → apply, for one run at a time. The only writer of status.
+
+Every trigger leads here and every step can be repeated, so that the process may die anywhere: nothing is remembered that could not be found
+again in the API server or in the store.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from simops_crds.names import CONTAINER_SIMULATION, EXPIRY_PREFIX, FINAL_PHASES, OWNED_PREFIX, key_prefix
+from simops_operator import metrics
+from simops_operator.cache import Cache, Key
+from simops_operator.cluster import ApiError, Cluster, event_of
+from simops_operator.core import plan
+from simops_operator.core.config import JobConfig
+from simops_operator.core.jobs import Manifest
+from simops_operator.core.record import record_of
+from simops_operator.core.run import Run, run_of
+from simops_operator.core.status import Status, format_time
+from simops_operator.core.views import Summary, job_view, parse_summary, parse_time, pod_view
+from simops_operator.store import Store, StoreError
+from simops_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+_MAX_STEPS = 12
+_RETRY_LIMIT_SECONDS = 86_400.0
+
+
+@dataclass
+class _Memory:
+    """What was learned of one run beyond the caches. Losing it costs time, never correctness."""
+
+    logs: dict[str, bool] = field(default_factory=dict)
+    summaries: dict[str, Summary | None] = field(default_factory=dict)
+    rejected: str = ""
+    store_error: str = ""
+
+    def facts(self) -> plan.Facts:
+        return plan.Facts(dict(self.logs), dict(self.summaries), self.rejected, self.store_error)
+
+
+class Reconciler:
+    """Brings runs forward."""
+
+    def __init__(
+        self, cluster: Cluster, store: Store, cache: Cache, queue: WorkQueue[Key], config: JobConfig, log_limit: int
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._cache = cache
+        self._queue = queue
+        self._config = config
+        self._log_limit = log_limit
+        self._memories: dict[str, _Memory] = {}
+        self._bucket_ready = False
+
+    async def reconcile(self, key: Key) -> None:
+        """Do what is to be done for a run now.
+
+        Raises:
+            ApiError, StoreError: something did not answer; to be tried again later.
+        """
+        begin = time.perf_counter()
+        result = "error"
+        try:
+            await self._reconcile(key)
+            result = "ok"
+        finally:
+            metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
+
+    async def _reconcile(self, key: Key) -> None:
+        memory = self._memories.setdefault(key.uid, _Memory())
+        memory.store_error = ""
+        run = await self._observe(key)
+        if run is None:
+            await self._settle_deleted(key, memory)
+            return
+        for _ in range(_MAX_STEPS):
+            decision = plan.decide(
+                run, self._cache.jobs.get(key.uid), self._cache.pods_of(key.uid), memory.facts(), self._config, _now()
+            )
+            try:
+                await self._apply(run, decision.actions, memory)
+            except StoreError as error:
+                await self._show_store_error(run, memory, error)
+                raise
+            except _JobRejectedError as error:
+                memory.rejected = str(error)
+                continue
+            if decision.status is not None:
+                run = await self._write_status(run, decision.status)
+                continue
+            if any(isinstance(a, plan.ArchiveLog | plan.FetchSummary) for a in decision.actions):
+                continue
+            if decision.recheck is not None:
+                await self._queue.add_later(key, min(decision.recheck, _RETRY_LIMIT_SECONDS))
+            break
+        if run.finished:
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        self._cache.finish(key.uid)
+        self._memories.pop(key.uid, None)
+
+    # Observing
+    async def _observe(self, key: Key) -> Run | None:
+        """Return the run, its Job and Pods in the cache as fresh as the next decision needs them; None when it is deleted."""
+        run = self._cache.runs.get(key.uid)
+        if key.uid in self._cache.deleted:
+            return None
+        if run is None or key.uid in self._cache.doubtful:
+            obj = await self._cluster.get_run(key.namespace, key.name)
+            if obj is None or obj["metadata"]["uid"] != key.uid:
+                self._cache.mark_deleted(key.uid)
+                return None
+            self._cache.doubtful.discard(key.uid)
+            run = run_of(obj)
+            self._cache.put_run(run)
+        job_name = run.status.get("jobName")
+        if job_name and key.uid not in self._cache.jobs:
+            job = await self._cluster.get_job(key.namespace, job_name)
+            if job is not None:
+                self._cache.put_job(key.uid, job_view(job))
+        job_seen = self._cache.jobs.get(key.uid)
+        pods = self._cache.pods_of(key.uid)
+        # The Job tells of an end that the Pods in the cache do not show (yet): the watch lags or they are gone.
+        if job_seen is not None and job_seen.finished and not run.finished and not any(p.ended for p in pods):
+            listed = [pod_view(p) async for p in self._cluster.list_pods(key.namespace, key.uid)]
+            self._cache.replace_pods(key.uid, listed, [p.name for p in pods])
+        return run
+
+    # Applying
+    async def _apply(self, run: Run, actions: tuple[plan.Action, ...], memory: _Memory) -> None:
+        for action in actions:
+            match action:
+                case plan.ApplyJob(manifest):
+                    await self._apply_job(run, manifest)
+                case plan.SuspendJob(job, suspend):
+                    await self._cluster.patch_job_spec(run.namespace, job, {"suspend": suspend})
+                case plan.ForbidRetries(job):
+                    await self._cluster.patch_job_spec(run.namespace, job, {"backoffLimit": 0})
+                case plan.DeleteJob(job):
+                    await self._cluster.delete_job(run.namespace, job)
+                case plan.StopPod(pod):
+                    await self._cluster.stop_pod(run.namespace, pod)
+                case plan.KillPod(pod):
+                    await self._cluster.kill_pod(run.namespace, pod)
+                case plan.ArchiveLog(pod):
+                    memory.logs[pod] = await self._archive_log(run, pod)
+                case plan.FetchSummary(pod):
+                    text = await self._store.get_text(f"{_prefix(run)}/{pod}.json")
+                    memory.summaries[pod] = parse_summary(text) if text else None
+                case plan.WriteRecord(status):
+                    await self._write_record(run, status)
+                case plan.DeleteRun():
+                    await self._cluster.delete_run(run.namespace, run.name, run.uid)
+
+    async def _apply_job(self, run: Run, manifest: Manifest) -> None:
+        if not self._bucket_ready:
+            await self._store.ensure_bucket()
+            self._bucket_ready = True
+        if run.spec is not None and run.spec.artifacts.delete_with_job:
+            await self._store.put_json(f"{OWNED_PREFIX}/{run.namespace}/{run.name}/{run.uid}", {})
+        try:
+            job = await self._cluster.apply_job(manifest)
+        except ApiError as error:
+            if error.status in (400, 403, 422) and "quota" not in error.message:
+                raise _JobRejectedError(error.message) from error
+            raise
+        self._cache.put_job(run.uid, job_view(job))
+
+    async def _archive_log(self, run: Run, pod: str) -> bool:
+        """Put a log into the store unless it is there; return whether it is there now."""
+        key = f"{_prefix(run)}/{pod}.log"
+        if await self._store.exists(key):
+            return True
+        try:
+            await self._store.put_stream(
+                key, self._cluster.stream_log(run.namespace, pod, CONTAINER_SIMULATION), self._log_limit
+            )
+        except ApiError as error:
+            if error.status in (400, 404):
+                log.warning(
+                    "%s/%s: the log of %s cannot be read any more: %s", run.namespace, run.name, pod, error.message
+                )
+                return False
+            raise
+        return True
+
+    async def _write_record(self, run: Run, status: Status) -> None:
+        await self._store.put_json(f"{_prefix(run)}/record.json", record_of(run, self._cache.pods_of(run.uid), status))
+        expires = parse_time((status.get("artifacts") or {}).get("expirationTime"))
+        if expires is not None:
+            await self._store.put_json(
+                f"{EXPIRY_PREFIX}/{int(expires.timestamp()):012d}/{run.namespace}/{run.name}/{run.uid}", {}
+            )
+
+    async def _write_status(self, run: Run, status: Status) -> Run:
+        try:
+            obj = await self._cluster.write_status(run.namespace, run.name, run.version, run.uid, status)
+        except ApiError as error:
+            if error.status in (404, 409, 422):
+                self._cache.doubtful.add(run.uid)  # ask again what it is like now
+            raise
+        after = run_of(obj)
+        self._cache.put_run(after)
+        self._count(run, after)
+        event = plan.event_for(run.status, status)
+        if event is not None:
+            await self._post_event(run, after, event)
+        return after
+
+    async def _post_event(self, run: Run, after: Run, event: tuple[str, str, str]) -> None:
+        kind, reason, message = event
+        body = event_of(
+            run.name, run.namespace, run.uid, kind, reason, message, key=f"{after.version:x}", now=format_time(_now())
+        )
+        try:
+            await self._cluster.post_event(run.namespace, body)
+        except ApiError as error:
+            # The status says the same; an Event is worth one try.
+            log.warning("%s/%s: Event %s was not posted: %s", run.namespace, run.name, reason, error)
+
+    def _count(self, before: Run, after: Run) -> None:
+        started = parse_time(after.status.get("startTime"))
+        if started is not None and not before.status.get("startTime"):
+            metrics.START_SECONDS.observe((started - after.created).total_seconds())
+        if after.finished:
+            metrics.FINISHED.labels(phase=after.status["phase"], reason=after.status["reason"]).inc()
+            metrics.BUNDLE_BYTES.inc((after.status.get("artifacts") or {}).get("size") or 0)
+
+    async def _show_store_error(self, run: Run, memory: _Memory, error: StoreError) -> None:
+        """Tell the person that the run waits for the store."""
+        memory.store_error = str(error)
+        decision = plan.decide(
+            run, self._cache.jobs.get(run.uid), self._cache.pods_of(run.uid), memory.facts(), self._config, _now()
+        )
+        if decision.status is not None and decision.status["phase"] not in FINAL_PHASES:
+            await self._write_status(run, decision.status)
+
+    # Deleted while unfinished
+    async def _settle_deleted(self, key: Key, memory: _Memory) -> None:
+        run = self._cache.deleted.get(key.uid)
+        if run is None:  # never seen by this process; Kubernetes cleans up and the bundle is kept by the Pod itself
+            self._forget(key)
+            return
+        for _ in range(_MAX_STEPS):
+            decision = plan.decide_deleted(run, self._cache.pods_of(key.uid), memory.facts(), _now())
+            if decision is None:
+                break
+            await self._apply(run, decision.actions, memory)
+            if any(isinstance(a, plan.WriteRecord) for a in decision.actions):
+                break
+            if not any(isinstance(a, plan.ArchiveLog | plan.FetchSummary) for a in decision.actions):
+                return  # Pods are still ending; their events come
+        self._forget(key)
+
+
+class _JobRejectedError(Exception):
+    """The API server refused the Job for good."""
+
+
+def _prefix(run: Run) -> str:
+    return key_prefix(run.namespace, run.name, run.uid)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,155 @@
+"""Compare the caches with a LIST: at the start, and from time to time in case a watch has lost something.
+
+It also drives what no event announces: the TTL of finished objects and the expiry of artifacts.
+"""
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+
+from simops_crds.names import EXPIRY_PREFIX, LABEL_JOB, LABEL_UID, OWNED_PREFIX, key_prefix
+from simops_operator import metrics
+from simops_operator.cache import Cache, Key
+from simops_operator.cluster import Cluster, KubeDict
+from simops_operator.core.config import JobConfig
+from simops_operator.core.plan import expiry_of
+from simops_operator.core.run import Run, run_of
+from simops_operator.core.views import PodView, job_view, pod_view
+from simops_operator.store import Store, StoreError
+from simops_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+
+def key_of(obj: KubeDict) -> Key | None:
+    """Return the run that a Job or Pod belongs to, by its labels; None when it is not one of ours."""
+    meta = obj["metadata"]
+    labels = meta.get("labels") or {}
+    if LABEL_UID not in labels or LABEL_JOB not in labels:
+        return None
+    return Key(meta["namespace"], labels[LABEL_JOB], labels[LABEL_UID])
+
+
+class Resync:
+    """One pass over everything."""
+
+    def __init__(
+        self, cluster: Cluster, store: Store, cache: Cache, queue: WorkQueue[Key], config: JobConfig, interval: float
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._cache = cache
+        self._queue = queue
+        self._config = config
+        self._interval = interval
+
+    async def run(self, namespaces: tuple[str, ...]) -> None:
+        """LIST runs, Jobs and Pods, take them in, and let everything unfinished be looked at.
+
+        Raises:
+            ApiError: the API server does not answer.
+        """
+        begin = time.perf_counter()
+        alive: set[str] = set()
+        for namespace in namespaces:
+            alive |= await self._namespace(namespace)
+        metrics.RUNS.set(len(self._cache.runs))
+        log.info(
+            "compared %d unfinished runs with the API server in %.2f s",
+            len(self._cache.runs),
+            time.perf_counter() - begin,
+        )
+        try:
+            await self._expire()
+            await self._remove_orphans(alive)
+        except StoreError as error:
+            log.warning("artifacts that are due were not removed, next try in %.0f s: %s", self._interval, error)
+
+    async def _namespace(self, namespace: str) -> set[str]:
+        """Return the UIDs of all runs that exist."""
+        known_runs = {uid for uid, run in self._cache.runs.items() if run.namespace == namespace}
+        alive: set[str] = set()
+        async for obj in self._cluster.list_runs(namespace):
+            alive.add(obj["metadata"]["uid"])
+            await self._take_run(run_of(obj))
+        for uid in known_runs - alive:
+            self._cache.doubtful.add(uid)
+        await self._jobs(namespace)
+        await self._pods(namespace)
+        for run in [r for r in self._cache.runs.values() if r.namespace == namespace]:
+            await self._queue.add(Key(namespace, run.name, run.uid))
+        return alive
+
+    async def _take_run(self, run: Run) -> None:
+        if not run.finished:
+            self._cache.put_run(run)
+            return
+        due = expiry_of(run, self._config)
+        seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
+        if seconds is not None and seconds < self._interval:
+            await self._queue.add_later(Key(run.namespace, run.name, run.uid), seconds)
+
+    async def _jobs(self, namespace: str) -> None:
+        known = {
+            uid: job
+            for uid, job in self._cache.jobs.items()
+            if uid in self._cache.runs and self._cache.runs[uid].namespace == namespace
+        }
+        present: set[str] = set()
+        async for obj in self._cluster.list_jobs(namespace):
+            key, view = key_of(obj), job_view(obj)
+            if key is None:
+                continue
+            present.add(view.uid)
+            if key.uid in self._cache.runs:
+                self._cache.put_job(key.uid, view)
+            elif not view.finished and not view.deleting:
+                await self._queue.add(key)  # its run is finished or gone: to be cleaned up
+        for uid, job in known.items():
+            if job.uid not in present:
+                self._cache.drop_job(uid, job.uid)
+
+    async def _pods(self, namespace: str) -> None:
+        known = {
+            uid: [p.name for p in self._cache.pods_of(uid)]
+            for uid, run in [*self._cache.runs.items(), *self._cache.deleted.items()]
+            if run.namespace == namespace
+        }
+        present: dict[str, list[PodView]] = {}
+        async for obj in self._cluster.list_pods(namespace):
+            key = key_of(obj)
+            if key is not None and (key.uid in self._cache.runs or key.uid in self._cache.deleted):
+                present.setdefault(key.uid, []).append(pod_view(obj))
+        for uid in known.keys() | present.keys():
+            self._cache.replace_pods(uid, present.get(uid, []), known.get(uid, []))
+        for uid, run in list(self._cache.deleted.items()):
+            await self._queue.add(Key(run.namespace, run.name, uid))
+
+    async def _expire(self) -> None:
+        """Remove artifacts whose time has come; the record stays and says so."""
+        now = int(time.time())
+        for key in await self._store.list_keys(f"{EXPIRY_PREFIX}/"):
+            _, due, namespace, name, uid = key.split("/")
+            if int(due) > now:
+                break
+            prefix = key_prefix(namespace, name, uid)
+            record_key = f"{prefix}/record.json"
+            text = await self._store.get_text(record_key)
+            if text is not None:
+                record = json.loads(text)
+                record["artifactsExpired"] = True
+                await self._store.put_json(record_key, record)
+            await self._store.delete_prefix(prefix, keep=record_key)
+            await self._store.delete(key)
+            log.info("%s/%s: its artifacts have expired and were removed", namespace, name)
+
+    async def _remove_orphans(self, alive: set[str]) -> None:
+        """Remove artifacts that were to go with their object and whose object is gone."""
+        for key in await self._store.list_keys(f"{OWNED_PREFIX}/"):
+            _, namespace, name, uid = key.split("/")
+            if uid in alive or uid in self._cache.runs or uid in self._cache.deleted:
+                continue
+            await self._store.delete_prefix(key_prefix(namespace, name, uid))
+            await self._store.delete(key)
+            log.info("%s/%s: its artifacts went with it, as spec.artifacts.deleteWithJob says", namespace, name)

@@ -1,0 +1,223 @@
+"""Every call that the operator makes to the object store (S3). minio-py is synchronous: each call runs in a thread of an own, bounded pool."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException, S3Error
+
+from simops_operator import metrics
+from simops_operator.settings import Settings
+
+T = TypeVar("T")
+
+_PART_BYTES = 5 << 20
+_THREADS = 8
+
+
+class StoreError(Exception):
+    """The store did not do what it was asked for; the text says what and why. Worth trying again."""
+
+
+class Store:
+    """One bucket, in the operator's words."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bucket = settings.store_bucket
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        folder = Path(settings.store_credentials)
+        ca = folder / "ca.crt"
+        self._http = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=5, read=60),
+            maxsize=_THREADS,
+            retries=urllib3.Retry(
+                total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+            ),
+            ca_certs=str(ca) if ca.exists() else None,
+        )
+        self._folder = folder
+        self._client: Minio | None = None
+
+    def _minio(self) -> Minio:
+        # Made at first use: the Secret may be mounted with new keys after a restart, and a wrong endpoint must not stop the operator.
+        if self._client is None:
+            address = urlsplit(self._settings.store_endpoint)
+            self._client = Minio(
+                address.netloc,
+                secure=address.scheme == "https",
+                region=self._settings.store_region,
+                credentials=self._credentials(),
+                http_client=self._http,
+            )
+        return self._client
+
+    def _credentials(self) -> Provider:
+        access, secret = self._folder / "access-key", self._folder / "secret-key"
+        if not access.exists():
+            return IamAwsProvider()
+        token = self._folder / "session-token"
+        return StaticProvider(
+            access.read_text().strip(),
+            secret.read_text().strip(),
+            token.read_text().strip() if token.exists() else None,
+        )
+
+    async def _run(self, what: str, call: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            metrics.STORE_ERRORS.inc()
+            self._client = None  # keys may have been changed
+            raise StoreError(f"{what}: {error}") from error
+
+    async def ensure_bucket(self) -> None:
+        """Make the bucket if it is missing and may be made.
+
+        Raises:
+            StoreError: it is missing and may not be made, or the store does not answer.
+        """
+
+        def call() -> None:
+            minio = self._minio()
+            if minio.bucket_exists(self._bucket):
+                return
+            if not self._settings.store_create_bucket:
+                raise ValueError(f"bucket {self._bucket} is missing and SIMOPS_STORE_CREATE_BUCKET is false; make it")
+            try:
+                minio.make_bucket(self._bucket)
+            except S3Error as error:
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                    raise
+
+        await self._run(f"bucket {self._bucket}", call)
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is an object under this key."""
+
+        def call() -> bool:
+            try:
+                self._minio().stat_object(self._bucket, key)
+            except S3Error as error:
+                if error.code in ("NoSuchKey", "NotFound", "ResourceNotFound"):
+                    return False
+                raise
+            return True
+
+        return await self._run(key, call)
+
+    async def get_text(self, key: str) -> str | None:
+        """Return a small object as text, None if there is none."""
+
+        def call() -> str | None:
+            try:
+                response = self._minio().get_object(self._bucket, key)
+            except S3Error as error:
+                if error.code == "NoSuchKey":
+                    return None
+                raise
+            try:
+                return response.read().decode()
+            finally:
+                response.close()
+                response.release_conn()
+
+        return await self._run(key, call)
+
+    async def put_json(self, key: str, value: Any) -> None:
+        """Store a value as JSON."""
+        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        await self._run(
+            key,
+            lambda: self._minio().put_object(
+                self._bucket, key, io.BytesIO(data), len(data), content_type="application/json"
+            ),
+        )
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], limit: int) -> int:
+        """Store a stream of unknown length, at most ``limit`` bytes of it; return the bytes stored. Holds one part in memory."""
+        reader = _Reader(chunks, asyncio.get_running_loop(), limit)
+        await self._run(
+            key,
+            lambda: self._minio().put_object(
+                self._bucket,
+                key,
+                cast(BinaryIO, reader),
+                -1,
+                part_size=_PART_BYTES,
+                content_type="text/plain; charset=utf-8",
+                num_parallel_uploads=1,
+            ),
+        )
+        return reader.count
+
+    async def delete_prefix(self, prefix: str, keep: str = "") -> None:
+        """Remove everything below a prefix except the key ``keep``."""
+
+        def call() -> None:
+            minio = self._minio()
+            listed = minio.list_objects(self._bucket, prefix=f"{prefix}/", recursive=True)
+            doomed = [DeleteObject(o.object_name) for o in listed if o.object_name and o.object_name != keep]
+            for error in minio.remove_objects(self._bucket, doomed):
+                raise ValueError(f"{error.name}: {error.message}")
+
+        await self._run(prefix, call)
+
+    async def list_keys(self, prefix: str) -> list[str]:
+        """Return the keys below a prefix, in order."""
+
+        def call() -> list[str]:
+            listed = self._minio().list_objects(self._bucket, prefix=prefix, recursive=True)
+            return [o.object_name for o in listed if o.object_name]
+
+        return await self._run(prefix, call)
+
+    async def delete(self, key: str) -> None:
+        """Remove one object; one that is not there is fine."""
+        await self._run(key, lambda: self._minio().remove_object(self._bucket, key))
+
+    def close(self) -> None:
+        """Give the connections and threads back."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._http.clear()
+
+
+class _Reader(io.RawIOBase):
+    """A file-like view, for a thread, of chunks that arrive in the event loop."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._loop = loop
+        self._left = limit
+        self._buffer = bytearray()
+        self._ended = False
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return ``size`` bytes, fewer only at the end."""
+        while not self._ended and (size < 0 or len(self._buffer) < size):
+            chunk = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+            if not chunk or self._left <= 0:
+                self._ended = True
+                break
+            chunk = chunk[: self._left]
+            self._left -= len(chunk)
+            self._buffer += chunk
+        end = len(self._buffer) if size < 0 else size
+        out = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        self.count += len(out)
+        return out
+
+    async def _next(self) -> bytes:
+        return await anext(self._chunks, b"")
