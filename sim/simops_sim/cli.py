@@ -160,6 +160,8 @@ def _handling(stop: Stop) -> Iterator[None]:
 
 def _run(problem: Problem, folder: Path, stop: Stop, *, plot: bool) -> int:
     """Compute, write, and say how far it is."""
+    # The products are small, and a thread per core of the node would fight for the one or two that a Pod may use.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from simops_sim import outputs  # noqa: PLC0415 – loads numpy, which a refused command line need not wait for
 
     outputs.check_room(problem, folder)

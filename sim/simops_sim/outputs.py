@@ -295,7 +295,7 @@ def _writable_matplotlib_folder() -> Iterator[None]:
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     while not home.exists():
         home = home.parent
-    if os.environ.get("MPLCONFIGDIR") or os.access(home, os.W_OK):
+    if os.environ.get("MPLCONFIGDIR") or (home.is_dir() and os.access(home, os.W_OK)):
         yield
         return
     with tempfile.TemporaryDirectory(prefix="matplotlib-") as folder:

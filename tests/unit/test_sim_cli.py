@@ -42,7 +42,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_the_documented_command_writes_five_files_where_it_is_started(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}  # as in a container with a read-only root
+    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull}  # nowhere to keep a cache
     command = [
         sys.executable,
         str(SIM / "run_sim.py"),
@@ -222,6 +222,27 @@ def test_the_metrics_are_flat_finite_numbers_that_agree_with_the_field(folder: P
     assert numbers["stability_number"] == p.r
 
 
+def test_the_error_counts_the_ends_by_half(folder: Path) -> None:
+    assert run("--boundary", "neumann", "--spatial_steps", "5") == 0
+    p = Problem(boundary="neumann", spatial_steps=5)
+    difference = heat1d.solve(p)[-1] - heat1d.exact(p, [10.0], heat1d.grid(p))[0]
+    expected = np.trapezoid(difference**2, dx=p.dx) ** 0.5
+    assert read(folder / outputs.METRICS)["l2_error"] == pytest.approx(expected)
+
+
+def test_the_plot_shows_the_first_and_the_last_step_of_a_long_run() -> None:
+    p = Problem(time_steps=12345, spatial_steps=2001)
+    recorder = outputs.Recorder(p)
+    for first, block in heat1d.march(p):
+        recorder.add(first, block)
+    times, x, rows = recorder.picture()
+    assert rows.shape == (len(times), len(x))
+    assert len(times) <= outputs.PLOT_ROWS + 2
+    assert len(x) <= outputs.PLOT_COLUMNS + 1
+    assert times[[0, -1]] == pytest.approx([0.0, p.end_time])
+    assert rows[-1] == pytest.approx(heat1d.solve(p)[-1, ::3], abs=1e-12)
+
+
 def test_a_run_that_will_ring_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("--initial_condition", "uniform")
     assert "rings" in capsys.readouterr().out
@@ -271,6 +292,20 @@ def test_a_plot_of_an_earlier_run_does_not_stay_beside_new_files(folder: Path) -
 def test_the_plot_is_drawn_for_flat_profiles_too(folder: Path, options: str) -> None:
     assert run(*options.split(), "--time_steps", "1", "--spatial_steps", "3", plot=True) == 0
     assert files(folder) == FIVE_FILES
+
+
+def test_matplotlib_gets_a_folder_of_its_own_where_the_home_folder_is_read_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    with outputs._writable_matplotlib_folder():
+        assert "MPLCONFIGDIR" not in os.environ
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
+    with outputs._writable_matplotlib_folder():
+        folder = Path(os.environ["MPLCONFIGDIR"])
+        assert folder.is_dir()
+    assert "MPLCONFIGDIR" not in os.environ
+    assert not folder.exists()
 
 
 def test_sigterm_keeps_the_rows_computed_so_far(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
