@@ -45,13 +45,14 @@ IMAGES = {
         Image("sim", "sim:local", ("requirements/sim.lock", "sim/simops_sim")),
     )
 }
-TESTBOX = "localhost/simops-testbox:dev"
-TARGETS = (*IMAGES, "testbox")
+MINIO, TESTBOX = "minio", "testbox"
+OTHERS = {MINIO: "localhost/simops-minio:dev", TESTBOX: "localhost/simops-testbox:dev"}
+TARGETS = (*IMAGES, *OTHERS)
 
 
 def name_of(target: str) -> str:
     """Return the name by which Pods ask for a target's image."""
-    return TESTBOX if target == "testbox" else IMAGES[target].name
+    return IMAGES[target].name if target in IMAGES else OTHERS[target]
 
 
 def files_below(path: Path) -> list[Path]:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from localcluster.golang import tool
+from localcluster.images import write_archive
 from localcluster.paths import cache, image_archive
 from localcluster.progress import StepError, say
 from simops_images import engines, testbox
-from simops_images.catalogue import IMAGES, TARGETS, TESTBOX, key_of, name_of
+from simops_images.catalogue import IMAGES, MINIO, OTHERS, TARGETS, TESTBOX, key_of, name_of
 
 PYTHON_IMAGE = "SIMOPS_PYTHON_IMAGE"
 
@@ -35,7 +37,6 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--engine", choices=["docker", "buildah"], help="do not choose by what is there")
     build.add_argument(
         "--python-image",
-        default=os.environ.get(PYTHON_IMAGE) or None,
         help=f"base image with Python 3.11 to 3.13 (also {PYTHON_IMAGE})",
     )
     build.add_argument("--force", action="store_true", help="build even what has not changed")
@@ -73,16 +74,22 @@ def build_if_changed(name: str, key: str, build: Callable[[Path], None], *, forc
     return True
 
 
-def build_all(targets: Sequence[str], *, engine: str | None, python_image: str | None, force: bool) -> None:
+def build_all(
+    targets: Sequence[str], *, engine: str | None = None, python_image: str | None = None, force: bool = False
+) -> None:
     """Build what has changed of some targets."""
     with one_at_a_time(cache() / "images"):
         steps: list[tuple[str, str, Callable[[Path], None]]] = []
         if wanted := [IMAGES[target] for target in IMAGES if target in targets]:
-            builder = engines.choose(engine, python_image)
+            builder = engines.choose(engine, python_image or os.environ.get(PYTHON_IMAGE) or None)
             facts = builder.facts()
             steps = [(image.name, key_of(image, facts), partial(builder.build, image)) for image in wanted]
-        if "testbox" in targets:
-            steps.append((TESTBOX, hashlib.sha256(Path(testbox.__file__).read_bytes()).hexdigest(), testbox.build))
+        if MINIO in targets:
+            program = tool(MINIO)
+            steps.append((OTHERS[MINIO], str(program), lambda path: write_archive(path, OTHERS[MINIO], program)))
+        if TESTBOX in targets:
+            key = hashlib.sha256(Path(testbox.__file__).read_bytes()).hexdigest()
+            steps.append((OTHERS[TESTBOX], key, testbox.build))
         kept = [name for name, key, build in steps if not build_if_changed(name, key, build, force=force)]
         if kept:
             say(f"Images up to date: {', '.join(kept)}")

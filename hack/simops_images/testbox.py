@@ -18,10 +18,11 @@ from pathlib import Path
 from localcluster.images import ARCHITECTURES
 from localcluster.paths import log_file
 from localcluster.progress import StepError, run_logged
-from simops_images.catalogue import SOURCE_DATE_EPOCH, TESTBOX
+from simops_images.catalogue import OTHERS, SOURCE_DATE_EPOCH, TESTBOX
 
 PACKAGE = "busybox-static"
 DOCKER_IMAGE = "busybox:1.37"
+NAME = OTHERS[TESTBOX]
 FOLDERS = {"bin": 0o755, "etc": 0o755, "home": 0o755, "root": 0o700, "tmp": 0o1777, "var": 0o755}
 FILES = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n"}
 
@@ -90,8 +91,8 @@ def build(archive: Path) -> None:
     if shutil.which("apt-get") is None:
         for title, command in (
             (f"Fetching {DOCKER_IMAGE}", ["docker", "pull", DOCKER_IMAGE]),
-            (f"Naming it {TESTBOX}", ["docker", "tag", DOCKER_IMAGE, TESTBOX]),
-            (f"Saving {TESTBOX}", ["docker", "save", f"--output={archive}", TESTBOX]),
+            (f"Naming it {NAME}", ["docker", "tag", DOCKER_IMAGE, NAME]),
+            (f"Saving {NAME}", ["docker", "save", f"--output={archive}", NAME]),
         ):
             run_logged(title, command, log_file("testbox"), timeout=600)
         return
@@ -102,4 +103,4 @@ def build(archive: Path) -> None:
         applets = subprocess.run(
             [program, "--list"], capture_output=True, text=True, check=True, timeout=60
         ).stdout.split()
-        write_archive(archive, TESTBOX, layer(program.read_bytes(), applets))
+        write_archive(archive, NAME, layer(program.read_bytes(), applets))

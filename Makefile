@@ -1,0 +1,66 @@
+# Every command of this project. Whatever a command needs that is not on the machine, it installs or names.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+CLUSTER ?= simops
+TEST_CLUSTER ?= simops-test
+# More arguments for pytest: `make test ARGS="-k bundle -x"`.
+ARGS ?=
+PY := .venv/bin/python
+BIN := .venv/bin
+
+.PHONY: help env images up down demo test lint format bench logs clean status
+
+help: ## Print this list.
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: CLUSTER=$(CLUSTER) TEST_CLUSTER=$(TEST_CLUSTER) ARGS=… SIMOPS_KUBECONFIG=… SIMOPS_CACHE=…"
+
+# Not a file target: the script knows best, in 20 ms, whether there is something to do.
+env:
+	@hack/env
+
+images: env ## Build the container images that changed.
+	@$(PY) hack/images build
+
+up: env ## Bring up the local cluster with SimOps installed.
+	@$(PY) hack/demo --cluster $(CLUSTER) --up-only
+
+demo: env ## Bring everything up, run the sample job, put its results into out/demo.
+	@$(PY) hack/demo --cluster $(CLUSTER)
+
+down: env ## Remove the local cluster and everything of it.
+	@$(PY) hack/cluster down --name $(CLUSTER)
+
+status: env ## Say what runs: the cluster, SimOps, jobs, images.
+	@$(PY) hack/demo --cluster $(CLUSTER) --status
+
+logs: env ## Print the operator's log and the end of the cluster's own logs.
+	@$(PY) hack/demo --cluster $(CLUSTER) --logs
+
+lint: env ## Check style, types, layering and generated files.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(PY) -m simops_crds --check
+
+format: env ## Format the code and regenerate what is generated.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(PY) -m simops_crds
+
+# The tools are built before the tests, so that no test's time limit has to cover a build.
+test: lint images ## Pass every test, unit to end-to-end, on a cluster of their own.
+	@$(PY) -m pytest --cov --cov-report=term \
+	  --cluster-name $(TEST_CLUSTER) --kind-bin hack/kind --kind-kubectl-bin "$$($(PY) hack/cluster tool kubectl)" $(ARGS); \
+	  result=$$?; $(PY) hack/cluster down --name $(TEST_CLUSTER); exit $$result
+
+bench: env ## Measure what docs/benchmarks.md states.
+	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done
+
+clean: ## Remove the cluster, .venv, results and caches of this checkout; kept for others: ~/.cache/simops.
+	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); fi
+	rm -rf .venv out dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
