@@ -1,0 +1,184 @@
+"""Tools built from pinned Go modules, each only when it is asked for, and kept outside the checkout.
+
+A tool's folder is keyed by everything that decides what comes out (module file or version, flags, Go version), so a
+changed pin builds anew and switching branches back does not.
+"""
+
+import fcntl
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localcluster.paths import HACK, cache, log_file
+from localcluster.progress import StepError, run_logged
+
+KUBERNETES = "v1.35.4"
+COMPONENTS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+)
+OLDEST_GO = (1, 25)
+SWITCHING_GO = (1, 21)  # from here on an older Go fetches the newer one that a module asks for
+BUILD_TIMEOUT = 45 * 60
+VERSION_PACKAGE = "k8s.io/component-base/version"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program: a package at a version, or a package of the Go module in `folder`."""
+
+    package: str
+    version: str
+    about: str
+    folder: Path | None = None
+    names: tuple[str, ...] = ()
+    ldflags: tuple[str, ...] = field(default=("-s", "-w"))
+
+
+def _kubernetes_ldflags(version: str) -> tuple[str, ...]:
+    major, minor = version.removeprefix("v").split(".")[:2]
+    stamps = {
+        "gitVersion": version,
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "gitCommit": "unknown",
+    }
+    return ("-s", "-w", *(f"-X={VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items()))
+
+
+_NATIVE = HACK / "native"
+TOOLS = {
+    "kubernetes": Tool(
+        ".", KUBERNETES, "about 5 minutes the first time", _NATIVE, COMPONENTS, _kubernetes_ldflags(KUBERNETES)
+    ),
+    "pause": Tool("./pause", KUBERNETES, "seconds", _NATIVE),
+    "coredns": Tool("./coredns", "v1.13.1", "about a minute", _NATIVE / "addons"),
+    "volumes": Tool("./volumes", "v13.0.0", "seconds after CoreDNS", _NATIVE / "addons"),
+    "helm": Tool("helm.sh/helm/v3/cmd/helm", "v3.22.0", "about a minute"),
+    "kubeconform": Tool("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0", "seconds"),
+    "kind": Tool("sigs.k8s.io/kind", "v0.33.0", "seconds"),
+    "minio": Tool("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", "about 2 minutes"),
+    "versitygw": Tool("github.com/versity/versitygw/cmd/versitygw", "v1.8.0", "about a minute"),
+    "kwok": Tool("sigs.k8s.io/kwok/cmd/kwok", "v0.8.0", "about a minute"),
+}
+ALIASES = dict.fromkeys(COMPONENTS, "kubernetes")
+
+
+def parse_go_version(text: str) -> tuple[int, int] | None:
+    """Read `go version go1.26.8 linux/amd64`."""
+    found = re.search(r"\bgo(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def go_environment(version: tuple[int, int] | None) -> dict[str, str]:
+    """Return the environment for a build, or say why this Go cannot do it.
+
+    An older Go that can switch toolchains fetches the newer one by itself, unless it was told not to.
+    """
+    needed = ".".join(map(str, OLDEST_GO))
+    if version is None or version < SWITCHING_GO:
+        have = "no Go is installed" if version is None else f"the installed Go {version[0]}.{version[1]} is too old"
+        msg = (
+            f"{have}: the native cluster and the tools are built from Go modules. Install Go {needed} or newer from the"
+            " Go project's download page and put its bin folder on PATH (a packaged Go from 1.21 on also does: it"
+            f" fetches {needed} by itself)."
+        )
+        raise StepError(msg)
+    environment = {"CGO_ENABLED": "0"}
+    if version < OLDEST_GO:
+        environment["GOTOOLCHAIN"] = "auto"
+    return environment
+
+
+def find_go() -> str | None:
+    """Return the Go command on PATH or in its usual place."""
+    return shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+
+
+@functools.cache
+def _go() -> tuple[str, str]:
+    """Return the Go command and what it calls its version."""
+    command = find_go()
+    if command is None:
+        go_environment(None)
+        raise AssertionError
+    text = subprocess.run([command, "version"], capture_output=True, text=True, check=True, timeout=60, cwd="/").stdout
+    return command, text.strip()
+
+
+def sources(tool: Tool) -> list[Path]:
+    """Return the files that decide what a tool of this checkout becomes."""
+    if tool.folder is None:
+        return []
+    package = tool.folder / tool.package
+    return [tool.folder / "go.mod", tool.folder / "go.sum", *sorted(package.glob("*.go"))]
+
+
+def cache_key(tool: Tool, go_version: str) -> str:
+    """Return what changes whenever the built file would."""
+    digest = hashlib.sha256()
+    for part in (tool.package, tool.version, *tool.ldflags, go_version):
+        digest.update(part.encode() + b"\0")
+    for path in sources(tool):
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def build_command(go: str, name: str, tool: Tool, folder: Path) -> list[str | Path]:
+    """Return the command that puts the program `name` into `folder`."""
+    flags: list[str | Path] = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(tool.ldflags)]
+    if tool.folder is None:
+        return [go, "install", *flags, f"{tool.package}@{tool.version}"]
+    return [go, "build", *flags, "-o", folder / name, tool.package]
+
+
+def tool(name: str) -> Path:
+    """Return the path of a tool, building it first if that has not been done.
+
+    The components of Kubernetes (`kubectl`, `kubelet`, …) are links to one file that picks by its own name.
+    """
+    owner = ALIASES.get(name, name)
+    if owner not in TOOLS:
+        msg = f"no tool {name!r}; there are: {', '.join(sorted([*TOOLS, *COMPONENTS]))}"
+        raise StepError(msg)
+    spec = TOOLS[owner]
+    go, version = _go()
+    folder = cache() / "bin" / f"{owner}-{spec.version}-{cache_key(spec, version)}"
+    if not (folder / name).exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (folder.parent / f".{owner}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / name).exists():
+                _build(go, version, owner, spec, folder)
+    return folder / name
+
+
+def _build(go: str, version: str, name: str, spec: Tool, folder: Path) -> None:
+    """Build into a folder beside, then rename: an interrupted build leaves no half tool behind."""
+    environment = go_environment(parse_go_version(version))
+    building = folder.with_name(folder.name + ".part")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    run_logged(
+        f"Building {name} {spec.version} ({spec.about})",
+        build_command(go, name, spec, building),
+        log_file(f"build-{name}"),
+        timeout=BUILD_TIMEOUT,
+        env={**environment, "GOBIN": str(building)},
+        cwd=spec.folder or Path("/"),
+    )
+    for link in spec.names:
+        (building / link).symlink_to(name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(building, folder)  # noqa: PTH105 - the name says that it is one step

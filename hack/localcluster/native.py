@@ -1,0 +1,311 @@
+"""The native provider: Kubernetes built here, on a Linux machine without a container engine.
+
+`up` brings about what is missing, whatever state it finds: nothing, a healthy cluster, one with a dead component, the
+remains of a killed one, or those of one from before a restart of the host.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster import api, certs, components, machine, manifests
+from localcluster.addresses import Addresses, free_addresses
+from localcluster.components import Spec
+from localcluster.golang import tool
+from localcluster.images import program_image
+from localcluster.machine import Process
+from localcluster.packages import SEARCH, cni_plugins, ensure_packages
+from localcluster.paths import ClusterPaths, cache, cluster_names, cluster_paths
+from localcluster.progress import StepError, say, step, tail, wait_until
+
+READY_TIMEOUT = 180.0
+SCOPES = ("apiserver", "control-plane", "node")
+
+
+@dataclass(frozen=True)
+class State:
+    """What is remembered of a cluster between two commands."""
+
+    slot: int
+    scope: str
+    process: Process | None
+
+    def dump(self) -> str:
+        """Write for `load`."""
+        held = json.loads(machine.dump_process(self.process)) if self.process else None
+        return json.dumps({"provider": "native", "slot": self.slot, "scope": self.scope, "machine": held}, indent=2)
+
+    @classmethod
+    def load(cls, text: str) -> "State":
+        """Read what `dump` wrote."""
+        data = json.loads(text)
+        return cls(data["slot"], data["scope"], Process(**data["machine"]) if data["machine"] else None)
+
+
+def wanted_components(spec: Spec, scope: str, volumes: Path | None) -> dict[str, list[str]]:
+    """Return the command line of every component of that scope, by program name, in the order of their start."""
+    commands = {"etcd": components.etcd(spec), "kube-apiserver": components.apiserver(spec)}
+    if scope != "apiserver":
+        commands["kube-controller-manager"] = components.controller_manager(spec)
+        commands["kube-scheduler"] = components.scheduler(spec)
+    if scope == "node":
+        commands["containerd"] = components.containerd(spec)
+        commands["kubelet"] = components.kubelet(spec)
+        commands["kube-proxy"] = components.proxy(spec)
+        if volumes:
+            commands["volumes"] = components.volumes(spec, volumes)
+    return commands
+
+
+NEEDS_NO_API = ("etcd", "kube-apiserver", "containerd")
+
+
+def missing_requirements() -> list[str]:
+    """Return, as sentences, why this machine cannot have a native cluster."""
+    reasons = []
+    if sys.platform != "linux":
+        reasons.append("the native cluster needs Linux")
+    elif os.geteuid() != 0:
+        reasons.append("the native cluster needs root (namespaces, mounts, control groups)")
+    return reasons
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let one command at a time work on what is called `name`."""
+    path = cache() / "clusters" / f".{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def read_state(paths: ClusterPaths) -> State | None:
+    """Return what is remembered of a cluster, if there is one."""
+    try:
+        return State.load(paths.state.read_text())
+    except (FileNotFoundError, KeyError):  # no cluster, or one of another provider
+        return None
+
+
+def write_state(paths: ClusterPaths, state: State) -> None:
+    """Remember a cluster."""
+    certs.write_private(paths.state, state.dump())
+
+
+def _claim(name: str, scope: str) -> State:
+    """Return the state of a cluster that may be new: then it gets a slot that nobody else has."""
+    paths = cluster_paths(name)
+    with locked("_slots"):
+        if state := read_state(paths):
+            return State(state.slot, max(state.scope, scope, key=SCOPES.index), state.process)
+        others = [read_state(cluster_paths(other)) for other in cluster_names()]
+        routes = [route["dst"] for route in json.loads(machine.run(["ip", "-j", "-4", "route"]))]
+        state = State(free_addresses([other.slot for other in others if other], routes).slot, scope, None)
+        write_state(paths, state)
+        return state
+
+
+def spec_for(name: str, slot: int, folder: Path) -> Spec:
+    """Return the description of a cluster in a slot."""
+    return Spec(name, Addresses(slot), cluster_paths(name), folder)
+
+
+def up(name: str, scope: str = "node") -> Path:
+    """Bring a cluster up and return its kubeconfig."""
+    if reasons := missing_requirements():
+        raise StepError("; ".join(reasons))
+    if cache().is_relative_to("/var/lib") or cache().is_relative_to("/run"):
+        msg = f"{cache()} is below /var/lib or /run, which a cluster replaces by its own: set SIMOPS_CACHE elsewhere"
+        raise StepError(msg)
+    os.environ["PATH"] = SEARCH
+    ensure_packages()
+    with locked(name):
+        state = _claim(name, scope)
+        spec = spec_for(name, state.slot, tool("kubectl").parent)
+        pause = tool("pause")
+        dns, volumes = (tool("coredns"), tool("volumes")) if state.scope == "node" else (None, None)
+        commands = wanted_components(spec, state.scope, volumes)
+        if healthy(spec, state, commands):
+            say(f"Cluster {name} is up already")
+            return spec.paths.kubeconfig
+        with step(f"Starting cluster {name}"):
+            process = _ensure_machine(spec, state, pause)
+            _start(spec, process, commands, pause, dns)
+    return spec.paths.kubeconfig
+
+
+def healthy(spec: Spec, state: State, commands: dict[str, list[str]]) -> bool:
+    """Say whether every component runs and the cluster answers as it should."""
+    if state.process is None or not machine.alive(state.process) or not spec.paths.kubeconfig.exists():
+        return False
+    if not set(commands) <= machine.programs(state.process):
+        return False
+    get = api.client(spec.paths.pki, spec.addresses)
+    return api.api_ready(get) and (state.scope != "node" or (api.node_ready(get, spec.node) and api.dns_ready(get)))
+
+
+def _ensure_machine(spec: Spec, state: State, pause: Path) -> Process:
+    """Return the running machine of a cluster, or start one on what an earlier one left behind."""
+    if state.process and machine.alive(state.process):
+        write_state(spec.paths, state)
+        return state.process
+    if state.process and state.process.boot != machine.boot_id():
+        say(f"The host was restarted: {spec.name} starts anew")  # etcd does not fsync, so its data cannot be trusted
+        for folder in (spec.paths.var_lib, spec.paths.var_log, spec.paths.logs):
+            remove_tree(folder)
+    machine.remove_interface(spec.addresses.interface)
+    machine.remove_cgroup(spec.cgroup)
+    if not (spec.paths.pki / "sa.pub").exists():
+        certs.write_pki(spec.paths.pki, spec.addresses, spec.node)
+    _write_config(spec)
+    process = machine.start_machine(pause)
+    write_state(spec.paths, State(state.slot, state.scope, process))
+    machine.prepare(process, spec)
+    return process
+
+
+def _write_config(spec: Spec) -> None:
+    """Write every configuration file of every component."""
+    (spec.paths.config / "cni").mkdir(parents=True, exist_ok=True)
+    files = {
+        "kubelet.json": json.dumps(components.kubelet_config(spec), indent=2),
+        "kube-proxy.json": json.dumps(components.proxy_config(spec), indent=2),
+        "cni/10-simops.conflist": json.dumps(components.cni_config(spec), indent=2),
+        "containerd.toml": components.containerd_config(spec, str(cni_plugins())),
+        "resolv.conf": components.resolv_conf(Path("/etc/resolv.conf").read_text()),
+    }
+    for file, text in files.items():
+        (spec.paths.config / file).write_text(text)
+    for user in ("admin", "controller-manager", "scheduler", "proxy", "kubelet"):
+        path = spec.paths.config / f"{user}.kubeconfig"
+        certs.write_kubeconfig(path, spec.paths.pki, spec.addresses, cluster=spec.name, user=user)
+
+
+def _start(spec: Spec, process: Process, commands: dict[str, list[str]], pause: Path, dns: Path | None) -> None:
+    """Start the components that do not run, and wait until the cluster is of use."""
+    get = api.client(spec.paths.pki, spec.addresses)
+
+    def running() -> set[str]:
+        return machine.programs(process)
+
+    def start(names: list[str]) -> None:
+        for component in names:
+            if component not in running():
+                machine.spawn(process, commands[component], spec.paths.logs / f"{component}.log")
+
+    def wait(what: str, ready: Callable[[], bool], started: list[str]) -> None:
+        try:
+            wait_until(what, lambda: _none_died(spec, running(), started) and ready(), timeout=READY_TIMEOUT)
+        except StepError as error:
+            msg = f"{error}\n{_log_tails(spec, started)}" if "died" not in str(error) else str(error)
+            raise StepError(msg) from error
+
+    first = [component for component in commands if component in NEEDS_NO_API]
+    node = "kubelet" in commands
+    if node:
+        machine.make_cgroup(spec.cgroup)
+    start(first)
+    wait("the API server", lambda: api.api_ready(get), first)
+    if node and dns:
+        _wait_containerd(process, spec)
+        load(spec.name, program_image(components.PAUSE_IMAGE, pause), process)
+        load(spec.name, program_image(manifests.COREDNS_IMAGE, dns), process)
+    everything = list(commands)
+    start(everything)
+    if "kube-controller-manager" in commands:
+        wait("the default service account", lambda: api.default_account_there(get), everything)
+    if node:
+        _apply(spec, manifests.manifest(spec))
+        wait("the node", lambda: api.node_ready(get, spec.node), everything)
+        wait("the cluster's DNS", lambda: api.dns_ready(get), everything)
+    certs.write_kubeconfig(
+        spec.paths.kubeconfig, spec.paths.pki, spec.addresses, cluster=f"simops-{spec.name}", user="admin"
+    )
+
+
+def _wait_containerd(process: Process, spec: Spec) -> None:
+    def answers() -> bool:
+        with contextlib.suppress(StepError):
+            machine.inside(process, ["ctr", "version"], timeout=10)
+            return True
+        return False
+
+    try:
+        wait_until("containerd", answers, timeout=60)
+    except StepError as error:
+        msg = f"{error}\n{_log_tails(spec, ['containerd'])}"
+        raise StepError(msg) from error
+
+
+def _none_died(spec: Spec, running: set[str], started: list[str]) -> bool:
+    died = [component for component in started if component not in running]
+    if died:
+        msg = f"died at the start: {', '.join(died)}\n{_log_tails(spec, died)}"
+        raise StepError(msg)
+    return True
+
+
+def _log_tails(spec: Spec, names: list[str]) -> str:
+    logs = [spec.paths.logs / f"{component}.log" for component in names]
+    return "\n".join(f"  the end of {log}:\n{tail(log)}" for log in logs)
+
+
+def _apply(spec: Spec, manifest: dict[str, object]) -> None:
+    kubeconfig = spec.config("admin.kubeconfig")
+    apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"]
+    machine.run([spec.program("kubectl"), f"--kubeconfig={kubeconfig}", *apply], stdin=json.dumps(manifest))
+
+
+def load(name: str, archive: Path, process: Process | None = None) -> None:
+    """Import a docker-archive into a cluster's image store."""
+    if process is None:
+        state = read_state(cluster_paths(name))
+        if state is None or state.process is None or not machine.alive(state.process):
+            msg = f"no running cluster {name!r}: start it by `hack/cluster up --name {name}`"
+            raise StepError(msg)
+        process = state.process
+    command = machine.enter_command(process, ["ctr", "--namespace=k8s.io", "images", "import", "-"])
+    with archive.open("rb") as stream:
+        done = subprocess.run(command, stdin=stream, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        msg = f"importing {archive} failed: {done.stderr.strip()}"
+        raise StepError(msg)
+
+
+def down(name: str) -> None:
+    """Remove a cluster and everything of it."""
+    paths = cluster_paths(name)
+    os.environ["PATH"] = SEARCH
+    with locked(name):
+        state = read_state(paths)
+        if state is None and not paths.root.exists():
+            say(f"No cluster {name}")
+            return
+        with step(f"Stopping cluster {name}"):
+            if state:
+                spec = spec_for(name, state.slot, Path("/"))
+                if state.process:
+                    machine.stop_machine(state.process)
+                machine.remove_interface(spec.addresses.interface)
+                machine.remove_cgroup(spec.cgroup)
+            remove_tree(paths.root)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, unless something is mounted below it: that would be removed as well."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    below = [line.split()[4] for line in mounts if Path(line.split()[4]).is_relative_to(folder)]
+    if below:
+        msg = f"{folder} is not removed, since there are mounts below it: {', '.join(below)}"
+        raise StepError(msg)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
