@@ -1,16 +1,29 @@
 """What both kinds are built of: strict models, Kubernetes rules as data, and the types that the API server cannot name.
 
-A rule in CEL is written next to the field it is about, as data on the model; ``openapi.py`` puts it into the CRD. The API server
-gives no CEL access to values of free type (a parameter is a number, a boolean or a string), so the rules about those
-carry ``policy=True`` and go into a ValidatingAdmissionPolicy that is installed with the CRDs.
+A rule in CEL is written next to the field it is about, as data on the model; ``openapi.py`` puts it into the CRD. There CEL sees no
+field that holds values of free type (a parameter is a number, a boolean or a string), and a rule must be cheap for the longest
+object that the bounds allow. The rules that this excludes are in ``kinds.py``: they go into a ValidatingAdmissionPolicy that is
+installed with the CRDs.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -23,11 +36,17 @@ class Rule:
     message: str
     field: str | None = None
 
+
 class Model(BaseModel):
     """A part of a kind: camelCase outside, unknown fields refused, values frozen."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
@@ -39,29 +58,46 @@ class Model(BaseModel):
         """Return the object as JSON-ready values under its outside names, without the fields that are not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-def _parameter_schema() -> dict[str, Any]:
-    # The API server has no union of scalars. An untyped value with these bounds keeps lists and objects out; the policy words it well.
-    return {"x-kubernetes-preserve-unknown-fields": True, "maxProperties": 0, "maxItems": 0, "maxLength": 4096}
 
-Scalar = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, WithJsonSchema(_parameter_schema())]
+# The API server has no union of scalars: any value passes the schema, and the policy says in words what a parameter may be.
+Scalar = Annotated[
+    StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, StringConstraints(max_length=4096)],
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+]
 """The value of one parameter."""
 
 PARAMETER_NAME = "^[A-Za-z_][A-Za-z0-9_.-]{0,62}$"
 
-def _check_parameter_names(params: dict[str, Any]) -> dict[str, Any]:
 
+def _check_parameter_names(params: dict[str, Any]) -> dict[str, Any]:
     for name in params:
         if not re.fullmatch(PARAMETER_NAME, name):
             raise ValueError(
-                f"parameter name {name!r} must start with a letter or underscore, then letters, digits, '_', '.' or '-', at most 63"
+                f"parameter name {name!r} must start with a letter or '_', then letters, digits, '_', '.' or '-', at most 63"
             )
     return params
+
 
 Parameters = Annotated[dict[str, Scalar], Field(max_length=256), AfterValidator(_check_parameter_names)]
 """Parameter name → value, at most 256."""
 
-Quantity = Annotated[
-    int | str,
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True, "maxLength": 32}),
-]
+INT_OR_STRING = {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+
+Quantity = Annotated[StrictInt | StrictStr, WithJsonSchema({**INT_OR_STRING, "maxLength": 32})]
 """A Kubernetes quantity, such as 2, 500m or 1Gi."""
+
+SAFE_INT = 2**53 - 1
+"""Greatest integer that every reader of JSON keeps exactly."""
+
+INDEX_RANGES = "^[0-9]{1,7}(-[0-9]{1,7})?(,[0-9]{1,7}(-[0-9]{1,7})?)*$"
+
+
+def check_ranges(text: str) -> str:
+    """Return the text if it is index ranges such as ``3,7-9``; the policy says the same to who uses ``kubectl``."""
+    if not re.fullmatch(INDEX_RANGES, text):
+        raise ValueError(f"{text!r} must be index ranges such as 3,7-9")
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if last and int(first) > int(last):
+            raise ValueError(f"the range {part} is reversed: write {last}-{first}")
+    return text

@@ -193,47 +193,52 @@ def crd_for(kind: Kind) -> dict[str, Any]:
     }
 
 
+# ``dyn`` leaves the type open: the API server's type check does not know fields that hold values of free type.
+_POLICY_VARIABLES = (("spec", "dyn(object.spec)"), ("old", "oldObject == null ? dyn(null) : dyn(oldObject.spec)"))
+
+
 def policies() -> list[dict[str, Any]]:
     """Return the ValidatingAdmissionPolicy and binding of each kind: what CEL in the CRD cannot see."""
     out = []
     for kind in KINDS:
-        properties = structural(kind.spec)["properties"]
-        unchanged = [
-            PolicyRule(
-                f"oldObject == null || ({_unchanged(name, 'object.spec', 'oldObject.spec')})", f"spec.{name}: {_immutable_message(name)}"
-            )
-            for name in kind.spec.immutable
-            if _has_free_type(properties[name])
-        ]
         name = f"{kind.plural}.{GROUP}"
         metadata = {"name": name, "labels": {"app.kubernetes.io/name": MANAGED_BY}}
-        out.append(
-            {
-                "apiVersion": "admissionregistration.k8s.io/v1",
-                "kind": "ValidatingAdmissionPolicy",
-                "metadata": metadata,
-                "spec": {
-                    "failurePolicy": "Fail",
-                    "matchConstraints": {
-                        "resourceRules": [
-                            {
-                                "apiGroups": [GROUP],
-                                "apiVersions": [VERSION],
-                                "operations": ["CREATE", "UPDATE"],
-                                "resources": [kind.plural],
-                            }
-                        ]
-                    },
-                    "validations": [{"expression": rule.expression, "message": rule.message} for rule in (*kind.policy, *unchanged)],
-                },
-            }
-        )
-        out.append(
-            {
-                "apiVersion": "admissionregistration.k8s.io/v1",
-                "kind": "ValidatingAdmissionPolicyBinding",
-                "metadata": metadata,
-                "spec": {"policyName": name, "validationActions": ["Deny"]},
-            }
-        )
+        binding = {"policyName": name, "validationActions": ["Deny"]}
+        out.append(_admission("ValidatingAdmissionPolicy", metadata, _policy(kind)))
+        out.append(_admission("ValidatingAdmissionPolicyBinding", metadata, binding))
     return out
+
+
+def _admission(kind: str, metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _policy(kind: Kind) -> dict[str, Any]:
+    properties = structural(kind.spec)["properties"]
+    unchanged = [
+        PolicyRule(
+            f"variables.old == null || ({_unchanged(name, 'variables.spec', 'variables.old')})",
+            f"spec.{name}",
+            _immutable_message(name),
+        )
+        for name in kind.spec.immutable
+        if _has_free_type(properties[name])
+    ]
+    resources = {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": [kind.plural],
+    }
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [resources]},
+        # An object that a newer rule would refuse can still lose a finalizer or gain a label.
+        "matchConditions": [
+            {"name": "spec-changes", "expression": "oldObject == null || object.spec != oldObject.spec"}
+        ],
+        "variables": [
+            {"name": name, "expression": expression} for name, expression in (*_POLICY_VARIABLES, *kind.variables)
+        ],
+        "validations": [rule.to_dict() for rule in (*kind.policy, *unchanged)],
+    }

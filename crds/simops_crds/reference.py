@@ -40,7 +40,11 @@ def _rows(schema: dict[str, Any], path: str) -> list[str]:
     required = set(schema.get("required", []))
     for name, field in schema.get("properties", {}).items():
         here = f"{path}.{name}"
-        default = "required" if name in required else (f"`{field['default']}`" if field.get("default") not in (None, {}) else "")
+        default = (
+            "required"
+            if name in required
+            else (f"`{field['default']}`" if field.get("default") not in (None, {}) else "")
+        )
         rows.append(f"| `{here}` | {_type_of(field)} | {default} | {_bounds(field)} | {field.get('description', '')} |")
         rows += _rows(field, here)
         if field.get("type") == "array":
@@ -51,7 +55,12 @@ def _rows(schema: dict[str, Any], path: str) -> list[str]:
 def _kind_page(kind: Kind) -> list[str]:
     lines = [f"\n## {kind.kind}\n", f"`{API_VERSION}`, short name `{kind.short_names[0]}`. {kind.description}\n"]
     for part, model in (("spec", kind.spec), ("status", kind.status)):
-        lines += ["| field | type | default | bounds | meaning |", "|---|---|---|---|---|", *_rows(structural(model), part), ""]
+        lines += [
+            "| field | type | default | bounds | meaning |",
+            "|---|---|---|---|---|",
+            *_rows(structural(model), part),
+            "",
+        ]
     immutable = ", ".join(f"`{name}`" for name in kind.spec.immutable)
     lines.append(f"Fields that cannot be changed once the object exists: {immutable}.")
     return lines

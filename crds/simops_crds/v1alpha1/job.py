@@ -1,7 +1,7 @@
 """Spec of SimulationJob: one run of a simulation image."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -11,7 +11,12 @@ LabelValue = Annotated[str, StringConstraints(max_length=63)]
 LabelKey = Annotated[str, StringConstraints(max_length=317)]
 ShortText = Annotated[str, StringConstraints(max_length=1024)]
 Argument = Annotated[str, StringConstraints(max_length=4096)]
-ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+
+_LABEL_NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+_LABEL_KEY = f"^({_DOMAIN}/)?{_LABEL_NAME}$"
+_RESOURCE_NAME = f"^(cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|{_DOMAIN}/{_LABEL_NAME})$"
 
 
 class Network(StrEnum):
@@ -31,7 +36,11 @@ class EnvVar(Model):
             "name must be a C identifier: letters, digits and '_', not starting with a digit",
             "name",
         ),
-        Rule("!self.name.startsWith('SIMOPS_')", "names that start with SIMOPS_ are set by SimOps; choose another name", "name"),
+        Rule(
+            "!self.name.startsWith('SIMOPS_')",
+            "names that start with SIMOPS_ are set by SimOps; choose another name",
+            "name",
+        ),
     )
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -40,22 +49,52 @@ class EnvVar(Model):
     """Value of the variable."""
 
 
+def _resource_rules(field: str) -> tuple[Rule, ...]:
+    absent = f"!has(self.{field})"
+    value = f"string(self.{field}[k])"
+    return (
+        Rule(
+            f"{absent} || self.{field}.all(k, k.matches('{_RESOURCE_NAME}'))",
+            f"{field} has an unknown resource: use cpu, memory, ephemeral-storage, hugepages-<size> or a name with a domain such as nvidia.com/gpu",
+            field,
+        ),
+        Rule(
+            f"{absent} || self.{field}.all(k, isQuantity({value}) && !quantity({value}).isLessThan(quantity('0')))",
+            f"each value of {field} must be a Kubernetes quantity that is not negative, such as 2, 500m or 4Gi",
+            field,
+        ),
+        Rule(
+            f"{absent} || self.{field}.all(k, k == 'cpu' || !isQuantity({value}) || quantity({value}).isInteger())",
+            f"only cpu is counted in thousandths (500m); write the other values of {field} as whole numbers, such as 512Mi or 4Gi of memory",
+            field,
+        ),
+    )
+
+
 class Resources(Model):
     """What the simulation container asks for and may use, as in a Pod."""
 
     rules: ClassVar = (
+        *_resource_rules("requests"),
+        *_resource_rules("limits"),
+        Rule(
+            "!has(self.limits) || self.limits.all(k, !isQuantity(string(self.limits[k])) || "
+            "quantity(string(self.limits[k])).isGreaterThan(quantity('0')))",
+            "a limit must be greater than 0: a container runtime takes 0 as no limit",
+            "limits",
+        ),
+        Rule(
+            "!has(self.limits) || !('memory' in self.limits) || !isQuantity(string(self.limits['memory'])) || "
+            "!quantity(string(self.limits['memory'])).isLessThan(quantity('1Mi'))",
+            "the memory limit is in bytes and must be at least 1Mi; give it a unit, such as 512Mi or 4Gi",
+            "limits",
+        ),
         Rule(
             "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "
             "!isQuantity(string(self.requests[k])) || !isQuantity(string(self.limits[k])) || "
             "quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",
-            "a request must not be greater than the limit of the same resource",
-        ),
-        Rule(
-            "(!has(self.requests) || self.requests.all(k, isQuantity(string(self.requests[k])) && "
-            "!quantity(string(self.requests[k])).isLessThan(quantity('0')))) && "
-            "(!has(self.limits) || self.limits.all(k, isQuantity(string(self.limits[k])) && "
-            "!quantity(string(self.limits[k])).isLessThan(quantity('0'))))",
-            "each value must be a Kubernetes quantity that is not negative, such as 2, 500m or 4Gi",
+            "a request must not be greater than the limit of the same resource: lower the request or raise the limit",
+            "requests",
         ),
     )
 
@@ -74,16 +113,25 @@ class Toleration(Model):
             "value must be left out when operator is Exists",
             "value",
         ),
+        Rule(
+            "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+            "a toleration without a key tolerates every taint and needs operator Exists; give a key, or say operator: Exists",
+        ),
+        Rule(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "tolerationSeconds needs effect NoExecute, the only one that removes a Pod that runs",
+            "tolerationSeconds",
+        ),
     )
 
     key: Annotated[str, StringConstraints(max_length=317)] | None = None
     """Taint key; empty with operator Exists tolerates everything."""
-    operator: Annotated[str, StringConstraints(pattern="^(Exists|Equal)$")] | None = None
+    operator: Literal["Exists", "Equal"] | None = None
     """Exists or Equal (the default)."""
     value: LabelValue | None = None
     """Taint value, for Equal."""
-    effect: Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None = None
-    """Taint effect; empty matches all."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Taint effect; without it, all of them."""
     toleration_seconds: Annotated[int, Field(ge=0)] | None = None
     """For NoExecute: how long the Pod stays."""
 
@@ -100,17 +148,39 @@ class Artifacts(Model):
 class RunSpec(Model):
     """What one run needs, shared by a job and by the template of a sweep."""
 
-    image_rule: ClassVar = Rule(
-        "self.image.matches('^[a-z0-9]([a-zA-Z0-9._:@/-]*[a-zA-Z0-9])?$')",
-        "image must be an image reference such as sim:local or registry.example.com/team/sim:1.2, without spaces",
-        "image",
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.image.matches('^[a-z0-9]([a-zA-Z0-9._:@/-]*[a-zA-Z0-9])?$')",
+            "image must be an image reference such as sim:local or registry.example.com/team/sim:1.2, without spaces, starting with a "
+            "lower-case letter or a digit",
+            "image",
+        ),
+        Rule(
+            "!has(self.queueName) || self.queueName.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            "queueName must be the name of a Kueue LocalQueue: lower-case letters, digits and '-'",
+            "queueName",
+        ),
+        Rule(
+            "!has(self.command) || self.command.size() == 0 || self.command[0] != ''",
+            "the first word of command is the program to run and must not be empty; leave command out to run the image's own entrypoint",
+            "command",
+        ),
+        Rule(
+            "!has(self.priorityClassName) || self.priorityClassName.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+            "priorityClassName must be the name of a PriorityClass: lower-case letters, digits, '-' and '.'",
+            "priorityClassName",
+        ),
+        Rule(
+            f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches('{_LABEL_KEY}'))",
+            "each key of nodeSelector must be a label's key, such as disktype or topology.kubernetes.io/zone",
+            "nodeSelector",
+        ),
+        Rule(
+            f"!has(self.nodeSelector) || self.nodeSelector.all(k, self.nodeSelector[k].matches('^({_LABEL_NAME})?$'))",
+            "each value of nodeSelector must be a label's value: letters, digits, '-', '_' and '.', starting and ending with a letter or digit",
+            "nodeSelector",
+        ),
     )
-    queue_rule: ClassVar = Rule(
-        "!has(self.queueName) || self.queueName.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-        "queueName must be the name of a Kueue LocalQueue: lower-case letters, digits and '-'",
-        "queueName",
-    )
-    rules: ClassVar[tuple[Rule, ...]] = (image_rule, queue_rule)
 
     image: Annotated[str, StringConstraints(min_length=1, max_length=512)]
     """The simulation image. It must match a pattern that the installation allows."""
@@ -120,7 +190,16 @@ class RunSpec(Model):
     """Arguments before the parameters."""
     params: Parameters | None = None
     """The parameters: each becomes ``--name value`` after args; all of them are JSON in the file ``$SIMOPS_PARAMS``."""
-    env: Annotated[list[EnvVar], Field(max_length=128, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})] | None = None
+    env: (
+        Annotated[
+            list[EnvVar],
+            Field(
+                max_length=128,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            ),
+        ]
+        | None
+    ) = None
     """Environment variables of the simulation."""
     resources: Resources | None = None
     """Requests and limits of the simulation."""
@@ -134,7 +213,9 @@ class RunSpec(Model):
     """Kueue LocalQueue that admits the Job."""
     network: Network = Network.NONE
     """What the simulation may reach: None (the store only, through the bundle container's rule), Cluster or Internet."""
-    metadata: Annotated[dict[Annotated[str, StringConstraints(max_length=253)], ShortText], Field(max_length=64)] | None = None
+    metadata: (
+        Annotated[dict[Annotated[str, StringConstraints(max_length=253)], ShortText], Field(max_length=64)] | None
+    ) = None
     """Free-form notes; they go into the record of the run."""
 
 

@@ -56,7 +56,16 @@ class _Status(Model):
     """Why the phase is what it is, one word."""
     message: str | None = None
     """Why the phase is what it is, a sentence."""
-    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]})] | None = None
+    conditions: (
+        Annotated[
+            list[Condition],
+            Field(
+                max_length=16,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+            ),
+        ]
+        | None
+    ) = None
     """Accepted, Started, ArtifactsStored, Finished."""
     start_time: datetime | None = None
     """When the simulation of the first attempt started."""

@@ -1,14 +1,21 @@
 """Spec of SimulationSweep: many runs over a parameter space."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints, WithJsonSchema
 
-from simops_crds.base import PARAMETER_NAME, Model, Parameters, Rule, Scalar
+from simops_crds.base import (
+    INT_OR_STRING,
+    PARAMETER_NAME,
+    SAFE_INT,
+    Model,
+    Parameters,
+    Rule,
+    Scalar,
+    check_ranges,
+)
 from simops_crds.v1alpha1.job import Artifacts, RunSpec
-
-INDEX_RANGES = r"^(0|[1-9][0-9]{0,6})(-(0|[1-9][0-9]{0,6}))?(,(0|[1-9][0-9]{0,6})(-(0|[1-9][0-9]{0,6}))?)*$"
 
 
 class Method(StrEnum):
@@ -71,15 +78,16 @@ class Integers(Model):
 
     rules: ClassVar = (Rule("self.low <= self.high", "low must not be greater than high"),)
 
-    low: int
+    low: Annotated[int, Field(ge=-SAFE_INT, le=SAFE_INT)]
     """First value."""
-    high: int
+    high: Annotated[int, Field(ge=-SAFE_INT, le=SAFE_INT)]
     """Greatest value that may occur."""
-    step: Annotated[int, Field(ge=1)] = 1
+    step: Annotated[int, Field(ge=1, le=SAFE_INT)] = 1
     """Distance between values."""
 
 
-_AXIS_KINDS = ("values", "linspace", "logspace", "uniform", "logUniform", "integers")
+RERUN_WORDS = ("failed", "missing")
+AXIS_KINDS = ("values", "linspace", "logspace", "uniform", "logUniform", "integers")
 
 
 class Axis(Model):
@@ -87,10 +95,10 @@ class Axis(Model):
 
     rules: ClassVar = (
         Rule(
-            f"[{', '.join(f'has(self.{kind})' for kind in _AXIS_KINDS)}].filter(b, b).size() == 1",
-            f"an axis has exactly one of {', '.join(_AXIS_KINDS[:-1])} or {_AXIS_KINDS[-1]}",
+            f"self.name.matches('{PARAMETER_NAME}')",
+            "name must be a parameter's name: letters, digits, '_', '.' and '-', not starting with a digit",
+            "name",
         ),
-        Rule(f"self.name.matches('{PARAMETER_NAME}')", "name must be a parameter's name: letters, digits, '_', '.' and '-', not starting with a digit", "name"),
     )
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=63)]
@@ -114,10 +122,10 @@ class Space(Model):
 
     rules: ClassVar = (
         Rule(
-            "self.method == 'list' ? (has(self.points) && !has(self.axes)) : !has(self.points)",
-            "method list needs points and no axes; every other method takes axes and no points",
+            "self.method == 'list' || (has(self.axes) && self.axes.size() > 0)",
+            "axes are needed: name each parameter to vary and its values",
+            "axes",
         ),
-        Rule("self.method == 'list' || (has(self.axes) && self.axes.size() > 0)", "axes are needed: name each parameter to vary and its values", "axes"),
         Rule(
             "self.method in ['random', 'latinHypercube', 'sobol'] ? has(self.samples) : !has(self.samples)",
             "samples says how many points the methods random, latinHypercube and sobol draw; they need it, and no other method takes it",
@@ -133,23 +141,27 @@ class Space(Model):
             "axes",
         ),
         Rule(
-            "self.method != 'zip' || !has(self.axes) || self.axes.map(a, has(a.values) ? a.values.size() : has(a.linspace) ? a.linspace.num : "
-            "has(a.logspace) ? a.logspace.num : has(a.integers) ? (a.integers.high - a.integers.low) / a.integers.step + 1 : 0)"
-            ".filter(s, true).min() == self.axes.map(a, has(a.values) ? a.values.size() : has(a.linspace) ? a.linspace.num : "
-            "has(a.logspace) ? a.logspace.num : has(a.integers) ? (a.integers.high - a.integers.low) / a.integers.step + 1 : 0).max()",
-            "method zip takes one value of each axis at a time: all axes must have the same number of values",
-            "axes",
+            "!has(self.seed) || has(self.samples)", "seed is for the methods random, latinHypercube and sobol", "seed"
         ),
-        Rule("!has(self.seed) || has(self.samples)", "seed is for the methods random, latinHypercube and sobol", "seed"),
     )
 
     method: Method = Method.GRID
     """grid: every combination · zip: the axes side by side · list: the given points · random, latinHypercube, sobol: samples."""
-    axes: Annotated[list[Axis], Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})] | None = None
+    axes: (
+        Annotated[
+            list[Axis],
+            Field(
+                min_length=1,
+                max_length=16,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            ),
+        ]
+        | None
+    ) = None
     """The parameters that vary."""
     samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many points the sampled methods draw."""
-    seed: Annotated[int, Field(ge=0, le=9_007_199_254_740_991)] | None = None
+    seed: Annotated[int, Field(ge=0, le=SAFE_INT)] | None = None
     """Seed of the sampled methods; the same seed gives the same points. Default: 0."""
     points: Annotated[list[Parameters], Field(min_length=1, max_length=10_000)] | None = None
     """The points, for method list."""
@@ -175,10 +187,14 @@ class SweepTemplate(RunSpec):
     """Give up when nothing has started this long after it was created. Default: the installation's."""
 
 
+def _check_rerun_points(text: str) -> str:
+    return text if text in RERUN_WORDS else check_ranges(text)
+
+
 class Rerun(Model):
     """An order to run points again."""
 
-    points: Annotated[str, StringConstraints(max_length=16_384, pattern=rf"^(failed|missing)$|{INDEX_RANGES}")]
+    points: Annotated[str, StringConstraints(max_length=16_384), AfterValidator(_check_rerun_points)]
     """failed, missing, or index ranges such as 3,7-9."""
     id: Annotated[str, StringConstraints(min_length=1, max_length=63)]
     """Names this order: each id is carried out once."""
@@ -188,11 +204,21 @@ class SimulationSweepSpec(Model):
     """Many runs of a simulation image over a parameter space."""
 
     rules: ClassVar = (
-        Rule("!oldSelf.cancelled || self.cancelled", "cancelled cannot be taken back: make a new SimulationSweep to run it again", "cancelled"),
+        Rule(
+            "!oldSelf.cancelled || self.cancelled",
+            "cancelled cannot be taken back: make a new SimulationSweep to run it again",
+            "cancelled",
+        ),
         Rule(
             "type(self.pointsPerPod) == string ? self.pointsPerPod == 'auto' : (self.pointsPerPod >= 1 && self.pointsPerPod <= 100000)",
             "pointsPerPod must be 'auto' or a number from 1 to 100000",
             "pointsPerPod",
+        ),
+        Rule(
+            "!has(self.rerun) || !has(oldSelf.rerun) || self.rerun.id != oldSelf.rerun.id || "
+            "self.rerun.points == oldSelf.rerun.points",
+            "an order to run points again is carried out once: give it a new id to run other points",
+            "rerun",
         ),
     )
     immutable: ClassVar = ("template", "space", "pointsPerPod", "timeoutSeconds", "artifacts")
@@ -203,7 +229,10 @@ class SimulationSweepSpec(Model):
     """Which points are run."""
     parallelism: Annotated[int, Field(ge=1, le=10_000)] = 10
     """Pods that run at once, at most."""
-    points_per_pod: Annotated[int | str, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True, "maxLength": 16})] = 1
+    points_per_pod: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=100_000)] | Literal["auto"],
+        WithJsonSchema({**INT_OR_STRING, "maxLength": 16}),
+    ] = 1
     """Points that one Pod runs one after another; auto measures a few first and makes Pods live about a minute."""
     retries_per_point: Annotated[int, Field(ge=0, le=100)] = 0
     """How often a failed point is tried again."""
@@ -215,7 +244,7 @@ class SimulationSweepSpec(Model):
     """Do not run until this is false again; points that are done stay done."""
     cancelled: bool = False
     """Stop for good; points that are done stay done."""
-    cancelled_points: Annotated[str, StringConstraints(max_length=16_384, pattern=INDEX_RANGES)] | None = None
+    cancelled_points: Annotated[str, StringConstraints(max_length=16_384), AfterValidator(check_ranges)] | None = None
     """Points not to run, as index ranges such as 3,7-9."""
     rerun: Rerun | None = None
     """Run points again."""
