@@ -117,8 +117,12 @@ class Store:
         if len(first) < PART_SIZE:
             self._persist(f"put {key}", lambda client: client.put_one(key, first, headers))
             return len(first)
-        self._abort_leftovers(key)
-        upload = self._persist(f"start {key}", lambda client: client.start(key, headers))
+
+        def start(client: _Client) -> str:
+            self._abort_leftovers(key)  # Also what a try has begun whose answer was lost.
+            return client.start(key, headers)
+
+        upload = self._persist(f"start {key}", start)
         try:
             done, size = self._send_parts(key, upload, first, parts)
             self._persist(f"complete {key}", lambda client: client.complete(key, upload, done, token))
