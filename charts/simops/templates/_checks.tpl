@@ -1,0 +1,28 @@
+{{- /* What the schema cannot say: settings that contradict each other. */ -}}
+
+{{- define "simops.check" -}}
+{{- $store := .Values.store -}}
+{{- if and $store.embedded.enabled $store.endpoint -}}
+{{- fail "store.endpoint names an external store, but store.embedded.enabled is true: set store.embedded.enabled=false or leave store.endpoint empty" -}}
+{{- end -}}
+{{- if and (not $store.embedded.enabled) (not $store.endpoint) -}}
+{{- fail "store.endpoint is needed when store.embedded.enabled is false: the external store as http(s)://host[:port], for example https://s3.eu-central-1.amazonaws.com" -}}
+{{- end -}}
+{{- if ne (empty $store.credentials.accessKey) (empty $store.credentials.secretKey) -}}
+{{- fail "store.credentials needs both accessKey and secretKey, or neither" -}}
+{{- end -}}
+{{- if and $store.existingSecret $store.credentials.accessKey -}}
+{{- fail "store.existingSecret and store.credentials exclude each other: keep one of them" -}}
+{{- end -}}
+{{- if and (eq .Values.operator.strategy.type "Recreate") .Values.operator.strategy.rollingUpdate -}}
+{{- fail "operator.strategy.rollingUpdate must be null when operator.strategy.type is Recreate" -}}
+{{- end -}}
+{{- if eq (int .Values.operator.httpPort) 8080 -}}
+{{- fail "operator.httpPort must not be 8080: the liveness endpoint is there" -}}
+{{- end -}}
+{{- range .Values.operator.extraEnv -}}
+{{- if hasPrefix "SIMOPS_" .name -}}
+{{- fail (printf "operator.extraEnv: %s is set by the chart; use the value that it comes from" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
