@@ -55,8 +55,8 @@ def arguments(spec: SimulationJobSpec) -> list[str]:
 
 
 def _literal(text: str) -> str:
-    """Keep Kubernetes from expanding ``$(NAME)``: a person's text stays what it is."""
-    return text.replace("$(", "$$(")
+    """Keep Kubernetes from expanding ``$(NAME)`` and from taking ``$$`` for ``$``: a person's text stays what it is."""
+    return text.replace("$", "$$")
 
 
 def job_for(name: str, namespace: str, uid: str, spec: SimulationJobSpec, config: JobConfig) -> Manifest:
@@ -163,9 +163,10 @@ def _simulation_container(name: str, spec: SimulationJobSpec, config: JobConfig)
         "imagePullPolicy": config.image_pull_policy,
         "args": arguments(spec),
         "env": [
-            *_env(HOME="/tmp", SIMOPS_OUTPUTS=OUTPUTS, SIMOPS_PARAMS=PARAMS, SIMOPS_JOB=name),  # noqa: S108 - its own emptyDir
+            # One entry a name: the API server refuses to apply a list that names one twice. A person's HOME wins.
+            *_env(**{"HOME": "/tmp"} | {e.name: _literal(e.value) for e in spec.env or []}),  # noqa: S108 - its own emptyDir
+            *_env(SIMOPS_OUTPUTS=OUTPUTS, SIMOPS_PARAMS=PARAMS, SIMOPS_JOB=name),
             _pod_name("SIMOPS_ATTEMPT_ID"),
-            *_env(**{e.name: _literal(e.value) for e in spec.env or []}),
         ],
         "resources": _resources(spec, config),
         "securityContext": _RESTRICTED,
