@@ -79,7 +79,10 @@ def differs(before: Mapping[str, Any], after: Status) -> bool:
     """Whether a status is worth a write: anything but the wording has changed."""
 
     def essence(status: Mapping[str, Any]) -> Status:
-        kept = {k: v for k, v in status.items() if k not in ("message", "conditions", "completionTime")}
+        ignored = {"message", "conditions", "completionTime"}
+        if status.get("phase") in (Phase.PENDING, Phase.QUEUED):
+            ignored.add("podName")  # told when it starts
+        kept = {k: v for k, v in status.items() if k not in ignored}
         kept["conditions"] = [(c["type"], c["status"], c["reason"]) for c in status.get("conditions") or []]
         return kept
 
@@ -96,9 +99,13 @@ def _started_at(pod: PodView | None) -> str | None:
 
 def _attempts(before: Mapping[str, Any], pod: PodView | None) -> int:
     count = int(before.get("attempts") or 0)
-    if pod is not None and pod.started and (pod.name != before.get("podName") or count == 0):
-        count += 1
-    return count
+    counted = pod is None or (pod.name == before.get("podName") and _had_started(before))
+    return count if counted or pod is None or not pod.started else count + 1
+
+
+def _had_started(before: Mapping[str, Any]) -> bool:
+    conditions = before.get("conditions") or []
+    return any(c["type"] == ConditionType.STARTED and c["status"] == "True" for c in conditions)
 
 
 def _results(run: Run, outcome: Outcome, now: datetime) -> Status:
@@ -135,7 +142,7 @@ class _Condition:
 
 
 def _conditions(run: Run, outcome: Outcome, *, final: bool) -> list[_Condition]:
-    started = bool(run.status.get("startTime")) or (outcome.pod is not None and outcome.pod.started)
+    started = outcome.pod.started if outcome.pod is not None else _had_started(run.status)
     accepted = (
         _Condition(ConditionType.ACCEPTED, True, Reason.VALID)
         if outcome.accepted
