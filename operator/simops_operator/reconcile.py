@@ -98,6 +98,8 @@ class Reconciler:
             if decision.recheck is not None:
                 await self._queue.add_later(key, min(decision.recheck, _RETRY_LIMIT_SECONDS))
             break
+        else:
+            raise RuntimeError(f"{_MAX_STEPS} steps led to nothing that lasts")
         if run.finished:
             self._forget(key)
 
@@ -127,7 +129,7 @@ class Reconciler:
         job_seen = self._cache.jobs.get(key.uid)
         pods = self._cache.pods_of(key.uid)
         # The Job tells of an end that the Pods in the cache do not show (yet): the watch lags or they are gone.
-        if job_seen is not None and job_seen.finished and not run.finished and not any(p.ended for p in pods):
+        if job_seen is not None and job_seen.finished and not run.finished and not plan.shows_the_end(job_seen, pods):
             listed = [pod_view(p) async for p in self._cluster.list_pods(key.namespace, key.uid)]
             self._cache.replace_pods(key.uid, listed, [p.name for p in pods])
         return run

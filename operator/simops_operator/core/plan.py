@@ -200,18 +200,29 @@ class _Situation:
 
 def _refuse(at: _Situation) -> Decision | None:
     """Runs that must not start."""
-    if at.job is not None or at.pods:
+    if at.job is not None:
+        return None
+    if at.facts.rejected:
+        rejected = Outcome(Phase.FAILED, Reason.JOB_REJECTED, at.facts.rejected, accepted=False, pod=at.latest)
+        return at.finish(rejected)
+    if at.pods:
         return None
     spec = at.run.spec
     if spec is None:
         return at.finish(Outcome(Phase.FAILED, Reason.INVALID_SPEC, at.run.invalid, accepted=False))
-    if at.facts.rejected:
-        return at.finish(Outcome(Phase.FAILED, Reason.JOB_REJECTED, at.facts.rejected, accepted=False))
     if not is_image_allowed(spec.image, at.config.allowed_images):
         allowed = ", ".join(at.config.allowed_images) or "none"
         message = f"image {spec.image} is not allowed here; allowed: {allowed}"
         return at.finish(Outcome(Phase.FAILED, Reason.IMAGE_NOT_TRUSTED, message, accepted=False))
     return None
+
+
+def shows_the_end(job: JobView, pods: tuple[PodView, ...]) -> bool:
+    """Whether these Pods explain how a finished Job ended; otherwise they are older than the Job."""
+    if job.complete:
+        return any(p.phase == "Succeeded" for p in pods)
+    failed = sum(p.ended and not p.disrupted for p in pods)
+    return all(p.ended for p in pods) and failed >= max(1, job.failed_pods)
 
 
 def _conclude(at: _Situation) -> Decision | None:
@@ -220,13 +231,19 @@ def _conclude(at: _Situation) -> Decision | None:
     finished = at.job is not None and at.job.finished
     if succeeded is None and not finished:
         return None
-    pod = succeeded or next((p for p in reversed(at.pods) if p.ended), at.latest)
-    return _end(at, pod, is_success=succeeded is not None or (at.job is not None and at.job.complete))
+    is_success = succeeded is not None or (at.job is not None and at.job.complete)
+    if is_success:  # never an earlier attempt that failed
+        pod = succeeded or next((p for p in reversed(at.pods) if p.phase != "Failed"), None)
+    else:
+        pod = next((p for p in reversed(at.pods) if p.ended), at.latest)
+    return _end(at, pod, is_success=is_success)
 
 
 def _end(at: _Situation, pod: PodView | None, *, is_success: bool) -> Decision:
     """Return the decision to end a run with what one attempt left."""
     name = pod.name if pod is not None else at.run.status.get("podName")
+    if pod is None and any(p.name == name for p in at.pods):
+        name = None  # the one that counts is not among those that are known
     summary = parse_summary(pod.bundle.terminated.message) if pod is not None and pod.bundle.terminated else None
     if summary is None and name and (is_success or pod is None or pod.started):
         if name not in at.facts.summaries:
