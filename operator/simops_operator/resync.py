@@ -62,7 +62,7 @@ class Resync:
         )
         try:
             await self._expire()
-            await self._remove_orphans(alive)
+            await self._remove_orphans(namespaces, alive)
         except StoreError as error:
             log.warning("artifacts that are due were not removed, next try in %.0f s: %s", self._interval, error)
 
@@ -83,8 +83,12 @@ class Resync:
 
     async def _take_run(self, run: Run) -> None:
         if not run.finished:
-            self._cache.put_run(run)
+            # The page may be older than what we have finished since.
+            if not self._cache.is_finished(run.uid):
+                self._cache.put_run(run)
             return
+        if run.uid in self._cache.runs:
+            self._cache.put_run(run)
         due = expiry_of(run, self._config)
         seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
         if seconds is not None and seconds < self._interval:
@@ -122,7 +126,8 @@ class Resync:
             if key is not None and (key.uid in self._cache.runs or key.uid in self._cache.deleted):
                 present.setdefault(key.uid, []).append(pod_view(obj))
         for uid in known.keys() | present.keys():
-            self._cache.replace_pods(uid, present.get(uid, []), known.get(uid, []))
+            if not self._cache.is_finished(uid):
+                self._cache.replace_pods(uid, present.get(uid, []), known.get(uid, []))
         for uid, run in list(self._cache.deleted.items()):
             await self._queue.add(Key(run.namespace, run.name, uid))
 
@@ -130,26 +135,42 @@ class Resync:
         """Remove artifacts whose time has come; the record stays and says so."""
         now = int(time.time())
         for key in await self._store.list_keys(f"{EXPIRY_PREFIX}/"):
-            _, due, namespace, name, uid = key.split("/")
+            parts = key.split("/")
+            if len(parts) != 5 or not parts[1].isdecimal():
+                log.warning("%s in the store is no mark of ours and is left alone", key)
+                continue
+            _, due, namespace, name, uid = parts
             if int(due) > now:
                 break
             prefix = key_prefix(namespace, name, uid)
             record_key = f"{prefix}/record.json"
             text = await self._store.get_text(record_key)
             if text is not None:
-                record = json.loads(text)
-                record["artifactsExpired"] = True
-                await self._store.put_json(record_key, record)
+                try:
+                    record = dict(json.loads(text))
+                except (ValueError, TypeError):
+                    log.warning("%s in the store is no record; it stays as it is", record_key)
+                else:
+                    await self._store.put_json(record_key, record | {"artifactsExpired": True})
             await self._store.delete_prefix(prefix, keep=record_key)
             await self._store.delete(key)
             log.info("%s/%s: its artifacts have expired and were removed", namespace, name)
 
-    async def _remove_orphans(self, alive: set[str]) -> None:
-        """Remove artifacts that were to go with their object and whose object is gone."""
+    async def _remove_orphans(self, namespaces: tuple[str, ...], alive: set[str]) -> None:
+        """Remove artifacts that were to go with their object and whose object is gone.
+
+        Other namespaces belong to other installations that share the bucket.
+        """
         for key in await self._store.list_keys(f"{OWNED_PREFIX}/"):
-            _, namespace, name, uid = key.split("/")
+            parts = key.split("/")
+            if len(parts) != 4 or parts[1] not in namespaces:
+                continue
+            _, namespace, name, uid = parts
             if uid in alive or uid in self._cache.runs or uid in self._cache.deleted:
                 continue
+            obj = await self._cluster.get_run(namespace, name)
+            if obj is not None and obj["metadata"]["uid"] == uid:
+                continue  # made after the LIST
             await self._store.delete_prefix(key_prefix(namespace, name, uid))
             await self._store.delete(key)
             log.info("%s/%s: its artifacts went with it, as spec.artifacts.deleteWithJob says", namespace, name)
