@@ -20,6 +20,7 @@ RELEASE = "simops"
 NAMESPACE = "simops-system"
 CRDS = ("simulationjobs.simops.dev", "simulationsweeps.simops.dev")
 INSTALL_SECONDS = 300
+READY_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,16 @@ def install(cluster: Cluster, values: Path = LOCAL_VALUES) -> None:
         options.append(rf"--set-string=operator.podAnnotations.simops\.dev/image={image_key(operator)[:12]}")
     command = cluster.helm("upgrade", "--install", RELEASE, str(CHART), *options)
     run_logged("Installing SimOps by its chart", command, log_file("helm"), timeout=INSTALL_SECONDS + 60)
+    # `--wait` is content with a Deployment that may be unavailable while it is replaced.
+    selector = f"--selector=app.kubernetes.io/instance={RELEASE}"
+    rollout = ["rollout", "status", "deployment", f"--namespace={NAMESPACE}", selector, f"--timeout={READY_SECONDS}s"]
+    try:
+        run_logged("Waiting for SimOps", cluster.kubectl(*rollout), log_file("rollout"), timeout=READY_SECONDS + 60)
+    except StepError as error:
+        words = ["logs", f"--namespace={NAMESPACE}", selector, "--tail=15", "--prefix"]
+        said = subprocess.run(cluster.kubectl(*words), capture_output=True, text=True, timeout=60, check=False).stdout
+        msg = f"{error}\nWhat the Pods said last:\n{said}"
+        raise StepError(msg) from error
     established = [f"crd/{crd}" for crd in CRDS]
     output(cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *established))
 
