@@ -2,12 +2,17 @@
 
 import http.client
 import json
+import os
+import socket
 import ssl
+import struct
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from localcluster.addresses import Addresses
+from localcluster.components import DOMAIN
 
 Get = Callable[[str], "tuple[int, Any]"]
 
@@ -45,16 +50,33 @@ def default_account_there(get: Get) -> bool:
     return get("/api/v1/namespaces/default/serviceaccounts/default")[0] == 200
 
 
-def node_ready(get: Get, node: str) -> bool:
-    """Say whether the node reports that it is ready."""
+def node_ready(get: Get, node: str, since: datetime) -> bool:
+    """Say whether the node is ready and its kubelet has said so after `since`: the status of a dead one stays `Ready`."""
     status, body = get(f"/api/v1/nodes/{node}")
-    return status == 200 and condition(body, "Ready")
+    if status != 200 or not condition(body, "Ready"):
+        return False
+    status, lease = get(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}")
+    return status == 200 and bool(datetime.fromisoformat(lease["spec"]["renewTime"]) >= since)
 
 
-def dns_ready(get: Get) -> bool:
-    """Say whether the cluster's DNS has a Pod that answers."""
-    status, body = get("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
-    return status == 200 and condition(body, "Available")
+def dns_query(name: str, number: int) -> bytes:
+    """Return the question for the IPv4 address of `name`."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+
+
+def dns_answers(server: str, name: str = f"kubernetes.default.svc.{DOMAIN}") -> bool:
+    """Say whether the cluster's DNS finds a name: this goes all the way, through the service to the Pod."""
+    number = os.getpid() & 0xFFFF
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1)
+        try:
+            asking.sendto(dns_query(name, number), (server, 53))
+            reply = asking.recv(4096)
+        except OSError:
+            return False
+    identity, flags, _, answers = struct.unpack(">4H", reply[:8])
+    return bool(identity == number and flags & 0xF == 0 and answers > 0)
 
 
 def condition(body: Any, kind: str) -> bool:

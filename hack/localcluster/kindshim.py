@@ -14,6 +14,7 @@ from localcluster import kindprovider, native
 from localcluster.certs import write_private
 from localcluster.paths import cache, cluster_names, cluster_paths, image_archive
 from localcluster.progress import StepError, say
+from localcluster.state import read_state
 
 DEFAULT_NAME = "kind"
 
@@ -63,7 +64,7 @@ def _create(arguments: argparse.Namespace) -> None:
 
 def native_clusters() -> list[str]:
     """Return the clusters that could run Pods; a lone API server is not one of kind's."""
-    states = {name: native.read_state(cluster_paths(name)) for name in cluster_names()}
+    states = {name: read_state(cluster_paths(name)) for name in cluster_names()}
     return [name for name, state in states.items() if state and state.scope == "node" and state.process]
 
 

@@ -5,13 +5,12 @@ ends. So nothing has to be found and cleaned up afterwards but control groups, a
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster.addresses import Addresses
@@ -61,16 +60,6 @@ def _state(pid: int) -> str:
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
 
 
-def load_process(text: str) -> Process:
-    """Read what `json.dumps(asdict(process))` wrote."""
-    return Process(**json.loads(text))
-
-
-def dump_process(process: Process) -> str:
-    """Write a process for `load_process`."""
-    return json.dumps(asdict(process))
-
-
 def run(command: Sequence[str], *, timeout: float = 60, stdin: str | None = None) -> str:
     """Run a short command and return its output; a failure says what the command said."""
     try:
@@ -94,10 +83,13 @@ def inside(process: Process, command: Sequence[str], *, timeout: float = 60, std
     return run(enter_command(process, command), timeout=timeout, stdin=stdin)
 
 
-def start_machine(pause: Path) -> Process:
-    """Start the process that holds the namespaces and reaps what dies inside; return it."""
+def start_machine(pause: Path, root: Path) -> Process:
+    """Start the process that holds the namespaces and reaps what dies inside; return it.
+
+    It carries the cluster's folder as an argument, by which `find_machines` knows it again.
+    """
     holder = subprocess.Popen(
-        ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", str(pause)],
+        ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", str(pause), str(root)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -118,6 +110,24 @@ def start_machine(pause: Path) -> Process:
 
     wait_until("the machine's first process", started, timeout=10, every=0.02)
     return identify(found[0])
+
+
+def find_machines(root: Path) -> list[Process]:
+    """Return the machines of the cluster in that folder: processes that are the first of their own namespace."""
+    found = []
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+                if arguments[1:2] == [str(root).encode()] and is_first((entry / "status").read_text()):
+                    found.append(identify(int(entry.name)))
+    return found
+
+
+def is_first(status: str) -> bool:
+    """Say whether a `/proc/PID/status` is that of a process which is number 1 in a process namespace of its own."""
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def setup_script(spec: Spec) -> str:

@@ -5,48 +5,27 @@ remains of a killed one, or those of one from before a restart of the host.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from localcluster import api, certs, components, machine, manifests
-from localcluster.addresses import Addresses, free_addresses
+from localcluster.addresses import Addresses
 from localcluster.components import Spec
 from localcluster.golang import tool
 from localcluster.images import program_image
 from localcluster.machine import Process
 from localcluster.packages import SEARCH, cni_plugins, ensure_packages
-from localcluster.paths import ClusterPaths, cache, cluster_names, cluster_paths
+from localcluster.paths import cache, cluster_paths
 from localcluster.progress import StepError, say, step, tail, wait_until
+from localcluster.state import State, claim, locked, read_state, write_state
 
 READY_TIMEOUT = 180.0
-SCOPES = ("apiserver", "control-plane", "node")
-
-
-@dataclass(frozen=True)
-class State:
-    """What is remembered of a cluster between two commands."""
-
-    slot: int
-    scope: str
-    process: Process | None
-
-    def dump(self) -> str:
-        """Write for `load`."""
-        held = json.loads(machine.dump_process(self.process)) if self.process else None
-        return json.dumps({"provider": "native", "slot": self.slot, "scope": self.scope, "machine": held}, indent=2)
-
-    @classmethod
-    def load(cls, text: str) -> "State":
-        """Read what `dump` wrote."""
-        data = json.loads(text)
-        return cls(data["slot"], data["scope"], Process(**data["machine"]) if data["machine"] else None)
 
 
 def wanted_components(spec: Spec, scope: str, volumes: Path | None) -> dict[str, list[str]]:
@@ -64,6 +43,7 @@ def wanted_components(spec: Spec, scope: str, volumes: Path | None) -> dict[str,
     return commands
 
 
+LEASE = timedelta(seconds=40)  # as long as a node may be silent before it counts as lost
 NEEDS_NO_API = ("etcd", "kube-apiserver", "containerd")
 
 
@@ -75,42 +55,6 @@ def missing_requirements() -> list[str]:
     elif os.geteuid() != 0:
         reasons.append("the native cluster needs root (namespaces, mounts, control groups)")
     return reasons
-
-
-@contextlib.contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Let one command at a time work on what is called `name`."""
-    path = cache() / "clusters" / f".{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def read_state(paths: ClusterPaths) -> State | None:
-    """Return what is remembered of a cluster, if there is one."""
-    try:
-        return State.load(paths.state.read_text())
-    except (FileNotFoundError, KeyError):  # no cluster, or one of another provider
-        return None
-
-
-def write_state(paths: ClusterPaths, state: State) -> None:
-    """Remember a cluster."""
-    certs.write_private(paths.state, state.dump())
-
-
-def _claim(name: str, scope: str) -> State:
-    """Return the state of a cluster that may be new: then it gets a slot that nobody else has."""
-    paths = cluster_paths(name)
-    with locked("_slots"):
-        if state := read_state(paths):
-            return State(state.slot, max(state.scope, scope, key=SCOPES.index), state.process)
-        others = [read_state(cluster_paths(other)) for other in cluster_names()]
-        routes = [route["dst"] for route in json.loads(machine.run(["ip", "-j", "-4", "route"]))]
-        state = State(free_addresses([other.slot for other in others if other], routes).slot, scope, None)
-        write_state(paths, state)
-        return state
 
 
 def spec_for(name: str, slot: int, folder: Path) -> Spec:
@@ -128,7 +72,7 @@ def up(name: str, scope: str = "node") -> Path:
     os.environ["PATH"] = SEARCH
     ensure_packages()
     with locked(name):
-        state = _claim(name, scope)
+        state = claim(name, scope)
         spec = spec_for(name, state.slot, tool("kubectl").parent)
         pause = tool("pause")
         dns, volumes = (tool("coredns"), tool("volumes")) if state.scope == "node" else (None, None)
@@ -149,7 +93,13 @@ def healthy(spec: Spec, state: State, commands: dict[str, list[str]]) -> bool:
     if not set(commands) <= machine.programs(state.process):
         return False
     get = api.client(spec.paths.pki, spec.addresses)
-    return api.api_ready(get) and (state.scope != "node" or (api.node_ready(get, spec.node) and api.dns_ready(get)))
+    if state.scope != "node":
+        return api.api_ready(get)
+    return api.node_ready(get, spec.node, _now() - LEASE) and api.dns_answers(spec.addresses.dns)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _ensure_machine(spec: Spec, state: State, pause: Path) -> Process:
@@ -161,12 +111,16 @@ def _ensure_machine(spec: Spec, state: State, pause: Path) -> Process:
         say(f"The host was restarted: {spec.name} starts anew")  # etcd does not fsync, so its data cannot be trusted
         for folder in (spec.paths.var_lib, spec.paths.var_log, spec.paths.logs):
             remove_tree(folder)
+    for stray in machine.find_machines(
+        spec.paths.root
+    ):  # an `up` was killed before it had written down what it started
+        machine.stop_machine(stray)
     machine.remove_interface(spec.addresses.interface)
     machine.remove_cgroup(spec.cgroup)
     if not (spec.paths.pki / "sa.pub").exists():
         certs.write_pki(spec.paths.pki, spec.addresses, spec.node)
     _write_config(spec)
-    process = machine.start_machine(pause)
+    process = machine.start_machine(pause, spec.paths.root)
     write_state(spec.paths, State(state.slot, state.scope, process))
     machine.prepare(process, spec)
     return process
@@ -192,6 +146,7 @@ def _write_config(spec: Spec) -> None:
 def _start(spec: Spec, process: Process, commands: dict[str, list[str]], pause: Path, dns: Path | None) -> None:
     """Start the components that do not run, and wait until the cluster is of use."""
     get = api.client(spec.paths.pki, spec.addresses)
+    since = _now() - (LEASE if "kubelet" in machine.programs(process) else timedelta(0))
 
     def running() -> set[str]:
         return machine.programs(process)
@@ -224,8 +179,8 @@ def _start(spec: Spec, process: Process, commands: dict[str, list[str]], pause: 
         wait("the default service account", lambda: api.default_account_there(get), everything)
     if node:
         _apply(spec, manifests.manifest(spec))
-        wait("the node", lambda: api.node_ready(get, spec.node), everything)
-        wait("the cluster's DNS", lambda: api.dns_ready(get), everything)
+        wait("the node", lambda: api.node_ready(get, spec.node, since), everything)
+        wait("the cluster's DNS", lambda: api.dns_answers(spec.addresses.dns), everything)
     certs.write_kubeconfig(
         spec.paths.kubeconfig, spec.paths.pki, spec.addresses, cluster=f"simops-{spec.name}", user="admin"
     )
@@ -290,10 +245,10 @@ def down(name: str) -> None:
             say(f"No cluster {name}")
             return
         with step(f"Stopping cluster {name}"):
+            for process in machine.find_machines(paths.root):
+                machine.stop_machine(process)
             if state:
                 spec = spec_for(name, state.slot, Path("/"))
-                if state.process:
-                    machine.stop_machine(state.process)
                 machine.remove_interface(spec.addresses.interface)
                 machine.remove_cgroup(spec.cgroup)
             remove_tree(paths.root)

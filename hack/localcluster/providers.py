@@ -10,6 +10,7 @@ from pathlib import Path
 from localcluster import kindprovider, machine, native
 from localcluster.paths import cluster_names, cluster_paths, image_archive
 from localcluster.progress import StepError, say
+from localcluster.state import read_state
 
 GIVEN = "SIMOPS_KUBECONFIG"
 
@@ -102,7 +103,7 @@ def status(name: str) -> tuple[list[str], bool]:
         return [f"no cluster {name}"], False
     if provider == "kind":
         return [f"{name}: kind, kubeconfig {cluster_paths(name).kubeconfig}"], True
-    state = native.read_state(cluster_paths(name))
+    state = read_state(cluster_paths(name))
     if state is None:
         return [f"no cluster {name}"], False
     spec = native.spec_for(name, state.slot, Path("/"))
