@@ -126,7 +126,7 @@ def main() -> int:
     """Print one line for each kind of outputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minio", required=True, help="path of the MinIO server binary")
-    parser.add_argument("--runs", type=int, default=3, help="the best of so many runs counts (default 3)")
+    parser.add_argument("--runs", type=int, default=5, help="the best of so many runs counts (default 5)")
     arguments = parser.parse_args()
     print(f"{'outputs':28} {'baseline':>10} {'bundle':>10} {'MB/s':>8} {'files/s':>8}  bundle is")
     with tempfile.TemporaryDirectory() as place, minio(arguments.minio, Path(place)) as address:

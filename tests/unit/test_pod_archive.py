@@ -284,7 +284,7 @@ def test_a_folder_that_turned_into_a_link_is_not_entered(
 def test_a_file_that_changes_while_it_is_read_gives_a_valid_entry(
     outputs: Path, compressible: bool, factor: float
 ) -> None:
-    size = 8 * archive.SMALL
+    size = 8 * archive.SMALL + 1000
     content = b"\0" * size if compressible else os.urandom(size)
     (outputs / "a").write_bytes(content)
     (outputs / "b").write_bytes(b"after")
