@@ -3,6 +3,7 @@
 Only ``on.event`` handlers: they cost no annotation, no finalizer and no write. kopf does not try an event again whose handler failed; the queue does.
 """
 
+import logging
 from typing import Any
 
 import kopf
@@ -25,6 +26,8 @@ class _Holder:
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Configure kopf and begin."""
+    # One line for every event of every object tells nobody anything.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True

@@ -74,6 +74,8 @@ class Reconciler:
     async def _reconcile(self, key: Key) -> None:
         memory = self._memories.setdefault(key.uid, _Memory())
         memory.store_error = ""
+        # What the store did not have may be there now.
+        memory.summaries = {pod: summary for pod, summary in memory.summaries.items() if summary is not None}
         run = await self._observe(key)
         if run is None:
             await self._settle_deleted(key, memory)
@@ -257,6 +259,8 @@ class Reconciler:
             if any(isinstance(a, plan.WriteRecord) for a in decision.actions):
                 break
             if not any(isinstance(a, plan.ArchiveLog | plan.FetchSummary) for a in decision.actions):
+                if decision.recheck is not None:
+                    await self._queue.add_later(key, decision.recheck)
                 return  # Pods are still ending; their events come
         self._forget(key)
 

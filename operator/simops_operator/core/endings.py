@@ -93,7 +93,7 @@ def failure(run: Run, job: JobView | None, pod: PodView | None) -> tuple[Reason,
     """Return why an attempt failed, as a reason and a sentence with the end of its log."""
     known = run.status.get("reason")
     terminated = pod.simulation.terminated if pod is not None else None
-    if (pod is not None and pod.deadline_exceeded) or known == Reason.DEADLINE_EXCEEDED:
+    if (pod is not None and pod.past_deadline) or known == Reason.DEADLINE_EXCEEDED:
         limit = run.spec.timeout_seconds if run.spec is not None else 0
         return Reason.DEADLINE_EXCEEDED, f"took longer than its timeout of {limit} s"
     if terminated is not None and terminated.reason == "OOMKilled":
@@ -103,8 +103,10 @@ def failure(run: Run, job: JobView | None, pod: PodView | None) -> tuple[Reason,
     if terminated is not None and terminated.reason in _START_FAILURES:
         return Reason.CONTAINER_CANNOT_RUN, f"could not be started: {terminated.message}"
     if terminated is not None and terminated.exit_code != 0:
-        tail = terminated.message.strip()
-        return Reason.EXIT_CODE, f"exited with code {terminated.exit_code}" + (f": {tail}" if tail else "")
+        lines = [line for line in terminated.message.splitlines() if line.strip()]
+        return Reason.EXIT_CODE, f"exited with code {terminated.exit_code}" + (
+            f": {lines[-1].strip()}" if lines else ""
+        )
     if known in _REMEMBERED:
         return Reason(known), str(run.status.get("message", ""))
     detail = (pod.message or pod.reason if pod is not None else "") or (job.failed_message if job is not None else "")

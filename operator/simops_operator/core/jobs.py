@@ -215,7 +215,8 @@ def _bundle_container(prefix: str, config: JobConfig) -> Manifest:
         "image": config.bundle_image,
         "imagePullPolicy": config.image_pull_policy,
         "restartPolicy": "Always",  # a native sidecar (KEP-753): starts before the simulation, is stopped after it
-        "command": ["python", "-m", "simops_operator.pod.bundle"],
+        # A signal that comes before Python can handle it waits until it can: PID 1 would lose it, and with it the outputs.
+        "command": ["env", "--block-signal=TERM", "python", "-m", "simops_operator.pod.bundle"],
         "env": [
             *_env(
                 SIMOPS_OUTPUTS=OUTPUTS,

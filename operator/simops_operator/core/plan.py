@@ -91,6 +91,8 @@ class DeleteRun:
     """Delete the SimulationJob."""
 
 
+STOPPING_RECHECK_SECONDS = 2.0
+
 Action = (
     ApplyJob
     | SuspendJob
@@ -170,19 +172,34 @@ class _Situation:
 
     @property
     def housekeeping(self) -> tuple[Action, ...]:
-        """What is due whatever else happens: end what does not stop, keep the logs of what has ended."""
-        kills = [KillPod(p.name) for p in self.pods if p.refuses_to_stop]
-        logs = [
-            ArchiveLog(p.name)
-            for p in self.pods
-            if p.simulation.terminated is not None and p.name not in self.facts.logs
-        ]
-        return (*kills, *logs)
+        """What is due whatever else happens: keep the logs of what has ended, end what does not stop."""
+        out: list[Action] = []
+        for pod in self.pods:
+            summary = self.facts.summaries.get(pod.name)
+            if pod.stopping and pod.name not in self.facts.summaries:
+                out.append(FetchSummary(pod.name))
+            has_ended = pod.simulation.terminated is not None or (pod.stopping and summary is not None)
+            if has_ended and pod.name not in self.facts.logs:
+                out.append(ArchiveLog(pod.name))
+            # Its account of the deadline goes with the Pod: the status must tell it first.
+            told = pod.deleting or self.run.status.get("reason") in (Reason.DEADLINE_EXCEEDED, Reason.CANCELLED)
+            if pod.stopping and summary is not None and summary.partial and told and pod.name in self.facts.logs:
+                out.append(KillPod(pod.name))
+        return tuple(out)
+
+    @property
+    def recheck(self) -> float | None:
+        """When to look again without an event: a Pod that is being stopped tells nothing until all of it has ended."""
+        return STOPPING_RECHECK_SECONDS if any(p.stopping for p in self.pods) else None
 
     def say(self, outcome: Outcome, *actions: Action, recheck: float | None = None) -> Decision:
         """Return the decision to do these and to show this state."""
         status = status_for(self.run, outcome, self.now)
-        return Decision((*self.housekeeping, *actions), status if differs(self.run.status, status) else None, recheck)
+        return Decision(
+            (*self.housekeeping, *actions),
+            status if differs(self.run.status, status) else None,
+            recheck or self.recheck,
+        )
 
     def finish(self, outcome: Outcome) -> Decision:
         """Return the decision to end: what is missing in the store first, then the record, then the status."""
@@ -336,10 +353,9 @@ def _proceed(at: _Situation) -> Decision | None:
         return at.say(
             Outcome(Phase.RUNNING, Reason.STORING_ARTIFACTS, f"waiting for the store: {at.facts.store_error}", pod=pod)
         )
-    if pod.refuses_to_stop and pod.deadline_exceeded:
-        # Said before the Pod is ended: it takes its own account of the deadline with it.
+    if pod.stopping and pod.past_deadline:
         return at.say(
-            Outcome(Phase.RUNNING, Reason.DEADLINE_EXCEEDED, "took too long and does not stop; being ended", pod=pod)
+            Outcome(Phase.RUNNING, Reason.DEADLINE_EXCEEDED, "takes longer than its timeout; being stopped", pod=pod)
         )
     return at.say(
         Outcome(Phase.RUNNING, Reason.SIMULATION_STARTED, f"runs on node {pod.node}" if pod.node else "runs", pod=pod)
@@ -375,7 +391,7 @@ def decide_deleted(run: Run, pods: tuple[PodView, ...], facts: Facts, now: datet
     if at.housekeeping:
         return Decision(at.housekeeping)
     if any(not p.ended for p in pods):
-        return Decision()
+        return Decision(recheck=at.recheck)
     started = [p for p in pods if p.started]
     if not started or run.finished:
         return None

@@ -66,6 +66,8 @@ class PodView:
     reason: str = ""
     message: str = ""
     deleting: bool = False
+    past_deadline: bool = False
+    """Its node is stopping it, or has stopped it, for taking longer than its deadline."""
     disrupted: bool = False
     node: str = ""
     scheduled_at: datetime | None = None
@@ -87,14 +89,9 @@ class PodView:
         return self.simulation.started
 
     @property
-    def deadline_exceeded(self) -> bool:
-        """Whether its node stopped it for taking too long."""
-        return self.reason == "DeadlineExceeded"
-
-    @property
-    def refuses_to_stop(self) -> bool:
-        """Whether it is being stopped, its outputs are taken, and the simulation still runs."""
-        return self.bundle.terminated is not None and self.simulation.running_since is not None and not self.gone
+    def stopping(self) -> bool:
+        """Whether its simulation was told to stop. While that lasts kubelet does not tell which containers have ended."""
+        return self.started and not self.ended and (self.deleting or self.past_deadline)
 
 
 @dataclass(frozen=True)
@@ -139,14 +136,26 @@ def _terminated(state: KubeObject) -> Terminated:
         exit_code=int(state.get("exitCode", -1)),
         reason=state.get("reason", ""),
         message=state.get("message", ""),
-        started_at=parse_time(state.get("startedAt")),
-        finished_at=parse_time(state.get("finishedAt")),
+        started_at=_real_time(state.get("startedAt")),
+        finished_at=_real_time(state.get("finishedAt")),
     )
+
+
+def _real_time(text: str | None) -> datetime | None:
+    """Return a time; None for the zero time that the runtime gives a process that never ran."""
+    moment = parse_time(text)
+    return moment if moment is not None and moment.timestamp() > 0 else None
 
 
 def _condition(obj: KubeObject, kind: str) -> KubeObject:
     conditions = (obj.get("status") or {}).get("conditions") or []
     return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def _is_past_deadline(pod: KubeObject) -> bool:
+    # kubelet reports the phase and its reason only when all containers have ended; until then the Ready condition alone tells.
+    status = pod.get("status") or {}
+    return status.get("reason") == "DeadlineExceeded" or _condition(pod, "Ready").get("reason") == "PodFailed"
 
 
 def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
@@ -165,6 +174,7 @@ def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         deleting="deletionTimestamp" in meta,
+        past_deadline=_is_past_deadline(pod),
         disrupted=_condition(pod, "DisruptionTarget").get("status") == "True",
         node=spec.get("nodeName", ""),
         scheduled_at=parse_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
