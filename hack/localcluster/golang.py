@@ -170,14 +170,18 @@ def _build(go: str, version: str, name: str, spec: Tool, folder: Path) -> None:
     building = folder.with_name(folder.name + ".part")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
-    run_logged(
-        f"Building {name} {spec.version} ({spec.about})",
-        build_command(go, name, spec, building),
-        log_file(f"build-{name}"),
-        timeout=BUILD_TIMEOUT,
-        env={**environment, "GOBIN": str(building)},
-        cwd=spec.folder or Path("/"),
-    )
+    try:
+        run_logged(
+            f"Building {name} {spec.version} ({spec.about})",
+            build_command(go, name, spec, building),
+            log_file(f"build-{name}"),
+            timeout=BUILD_TIMEOUT,
+            env={**environment, "GOBIN": str(building)},
+            cwd=spec.folder or Path("/"),
+        )
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
     for link in spec.names:
         (building / link).symlink_to(name)
     shutil.rmtree(folder, ignore_errors=True)

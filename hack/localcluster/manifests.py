@@ -7,14 +7,12 @@ PROVISIONER = "simops.dev/local-volume"
 LABELS = {"k8s-app": "kube-dns"}
 
 
-def corefile(forward: bool) -> str:
-    """Return the configuration of CoreDNS; `forward` asks the host's name servers for names outside."""
-    outside = "    forward . /etc/resolv.conf\n" if forward else ""
+def corefile() -> str:
+    """Return the configuration of CoreDNS: the cluster's own names only, since its Pods cannot reach anything outside."""
     return (
         ".:53 {\n    errors\n    health {\n       lameduck 5s\n    }\n    ready\n"
-        f"    kubernetes {DOMAIN} in-addr.arpa ip6.arpa {{\n       pods insecure\n"
-        "       fallthrough in-addr.arpa ip6.arpa\n       ttl 30\n    }\n"
-        f"{outside}    cache 30\n    loop\n    reload\n    loadbalance\n}}\n"
+        f"    kubernetes {DOMAIN} in-addr.arpa ip6.arpa {{\n       pods insecure\n       ttl 30\n    }}\n"
+        "    cache 30\n    loop\n    reload\n    loadbalance\n}\n"
     )
 
 
@@ -80,7 +78,7 @@ def dns(spec: Spec) -> list[dict[str, object]]:
             roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": role},
             subjects=[{"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"}],
         ),
-        _named("ConfigMap", "v1", "coredns", data={"Corefile": corefile(forward=False)}),
+        _named("ConfigMap", "v1", "coredns", data={"Corefile": corefile()}),
         _named(
             "Deployment",
             "apps/v1",

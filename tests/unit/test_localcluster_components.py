@@ -102,7 +102,5 @@ def test_the_default_storage_class_is_the_provisioners() -> None:
 
 
 def test_the_configuration_of_dns_closes_every_bracket() -> None:
-    for forward in (False, True):
-        text = manifests.corefile(forward)
-        assert text.count("{") == text.count("}")
-        assert ("forward" in text) is forward
+    text = manifests.corefile()
+    assert text.count("{") == text.count("}")
