@@ -8,11 +8,15 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Awaitable
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection import electionconfig, leaderelection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -30,6 +34,34 @@ log = logging.getLogger(__name__)
 # The values of client-go's leader election.
 LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS = 15, 10, 2
 STUCK_SECONDS = 600.0
+
+
+class _PatientLock(LeaseLock):
+    """A LeaseLock for which an API server that does not answer is a renewal that failed, and not the end of the election."""
+
+    async def get(self, name: str, namespace: str) -> Any:
+        """Return (True, record) or (False, error)."""
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                return await super().get(name, namespace)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return False, ApiException(status=0, reason=f"{type(error).__name__}: {error}")
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        """Return whether the Lease was made."""
+        return await self._whether(super().create(name, namespace, election_record))
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        """Return whether the Lease was renewed."""
+        return await self._whether(super().update(name, namespace, updated_record))
+
+    async def _whether(self, call: Awaitable[bool]) -> bool:
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                return await call
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("the Lease was not renewed: %s: %s", type(error).__name__, error)
+            return False
 
 
 class App:
@@ -57,7 +89,9 @@ class App:
         """Connect and begin: at once when there is no election, else when the Lease is ours."""
         app = cls(settings, await load_client(settings.max_connections))
         await app._serve()
-        app._tasks.append(asyncio.create_task(app._campaign(), name="leadership"))
+        task = asyncio.create_task(app._campaign(), name="leadership")
+        task.add_done_callback(app._end_with)
+        app._tasks.append(task)
         return app
 
     async def stop(self) -> None:
@@ -93,7 +127,7 @@ class App:
         if not self.settings.lease_namespace:
             await self._lead()
             return
-        lock = LeaseLock(self.settings.lease_name, self.settings.lease_namespace, self.settings.pod_name, self.api)
+        lock = _PatientLock(self.settings.lease_name, self.settings.lease_namespace, self.settings.pod_name, self.api)
         config = electionconfig.Config(
             lock,
             lease_duration=LEASE_SECONDS,
@@ -104,10 +138,17 @@ class App:
         )
         await leaderelection.LeaderElection(config).run()
 
-    async def _yield(self) -> None:
-        log.error("the Lease was lost; ending, to start again as a follower")
+    def _end_with(self, task: asyncio.Task[None]) -> None:
+        """End the process when the leadership has ended: half an operator must not look alive."""
+        if task.cancelled():
+            return
+        if error := task.exception():
+            log.critical("the leadership ended by an error", exc_info=error)
         self.leading = False
         os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _yield(self) -> None:
+        log.error("the Lease was lost; ending, to start again as a follower")
 
     async def _lead(self) -> None:
         self.leading = True

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.config import ConfigException
 from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
@@ -18,7 +19,9 @@ from simops_operator.core.jobs import Manifest
 
 KubeDict = dict[str, Any]
 
-_TIMEOUT_SECONDS = 30.0
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+# A log takes as long as the store takes to swallow it; only silence is a fault.
+_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _PAGE = 500
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
@@ -80,12 +83,13 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109 - handed to the HTTP client
     ) -> Any:
         url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         metrics.API_CALLS.labels(verb=method).inc()
-        return await self._api.call_api(method, url, headers, body, _request_timeout=_TIMEOUT_SECONDS)
+        return await self._api.call_api(method, url, headers, body, _request_timeout=timeout)
 
     async def _call(
         self,
@@ -148,7 +152,9 @@ class Cluster:
         Raises:
             ApiError: with status 404 or 400 when the log is not there (any more).
         """
-        response = await self._send("GET", _pods(namespace, pod, "log"), query={"container": container})
+        response = await self._send(
+            "GET", _pods(namespace, pod, "log"), query={"container": container}, timeout=_STREAM_TIMEOUT
+        )
         raw = response.response
         try:
             if raw.status >= 400:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _MAX_STEPS = 12
 _RETRY_LIMIT_SECONDS = 86_400.0
+_REMEMBER_SECONDS = 900.0
+_PASSING_REFUSALS = ("quota", "is forbidden: User", "is being terminated")
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Reconciler:
             try:
                 await self._apply(run, decision.actions, memory)
             except StoreError as error:
+                self._bucket_ready = False
                 await self._show_store_error(run, memory, error)
                 raise
             except _JobRejectedError as error:
@@ -97,7 +100,8 @@ class Reconciler:
                 continue
             if any(isinstance(a, plan.ArchiveLog | plan.FetchSummary) for a in decision.actions):
                 continue
-            if decision.recheck is not None:
+            # What is due later than this is found by the comparison with the LIST: memory must not follow history.
+            if decision.recheck is not None and (not run.finished or decision.recheck < _REMEMBER_SECONDS):
                 await self._queue.add_later(key, min(decision.recheck, _RETRY_LIMIT_SECONDS))
             break
         else:
@@ -171,7 +175,7 @@ class Reconciler:
         try:
             job = await self._cluster.apply_job(manifest)
         except ApiError as error:
-            if error.status in (400, 403, 422) and "quota" not in error.message:
+            if error.status in (400, 403, 422) and not any(words in error.message for words in _PASSING_REFUSALS):
                 raise _JobRejectedError(error.message) from error
             raise
         self._cache.put_job(run.uid, job_view(job))

@@ -1,5 +1,6 @@
 """How attempts wait, end and follow one another: Pods worded as outcomes (pure)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION, Phase, Reason
@@ -23,11 +24,15 @@ _START_FAILURES = frozenset({"StartError", "ContainerCannotRun", "RunContainerEr
 _REMEMBERED = frozenset({Reason.DEADLINE_EXCEEDED, Reason.EVICTED, Reason.OOM_KILLED})
 
 
-def waiting(run: Run, pod: PodView, config: JobConfig) -> tuple[Outcome, datetime | None]:
+def waiting(run: Run, job: JobView | None, pod: PodView | None, config: JobConfig) -> tuple[Outcome, datetime | None]:
     """Return the state of an attempt that has not started, and when to give it up (None: never)."""
     spec_limit = run.spec.pending_timeout_seconds if run.spec is not None else None
     limit = spec_limit or config.pending_timeout_seconds or None
-    gives_up_at = pod.created + timedelta(seconds=limit) if limit else None
+    begin = pod.created if pod is not None else (job.started_at if job is not None else None)
+    gives_up_at = begin + timedelta(seconds=limit) if limit and begin else None
+    if pod is None:
+        message = "waiting for its Pod" + (f"; if none comes, see the Events of Job {job.name}" if job else "")
+        return Outcome(Phase.PENDING, Reason.JOB_CREATED, message), gives_up_at
     for name, container in ((CONTAINER_BUNDLE, pod.bundle), (CONTAINER_SIMULATION, pod.simulation)):
         if container.waiting_reason in _PULL_FAILURES:
             grace = 0 if container.waiting_reason in _HOPELESS_PULLS else config.image_pull_grace_seconds
@@ -46,13 +51,15 @@ def _waiting_message(name: str, container: ContainerView) -> str:
     return f"{owner} cannot be pulled ({container.waiting_reason}): {container.waiting_message}"
 
 
-def gave_up(outcome: Outcome, pod: PodView, now: datetime) -> Outcome:
+def gave_up(outcome: Outcome) -> Outcome:
     """Return the failure of an attempt that never started."""
     if outcome.reason is Reason.IMAGE_PULL_FAILED:
-        return Outcome(Phase.FAILED, Reason.IMAGE_PULL_FAILED, outcome.message, pod=pod)
-    seconds = int((now - pod.created).total_seconds())
+        return replace(outcome, phase=Phase.FAILED)
     return Outcome(
-        Phase.FAILED, Reason.PENDING_TIMEOUT, f"did not start within {seconds} s: {outcome.message}", pod=pod
+        Phase.FAILED,
+        Reason.PENDING_TIMEOUT,
+        f"did not start within its pending timeout: {outcome.message}",
+        pod=outcome.pod,
     )
 
 

@@ -43,6 +43,11 @@ def is_image_allowed(image: str, patterns: tuple[str, ...]) -> bool:
     return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), image) for pattern in patterns)
 
 
+def timeout_of(spec: SimulationJobSpec, config: JobConfig) -> int:
+    """Return how many seconds the simulation of one attempt may run."""
+    return min(spec.timeout_seconds, config.max_timeout_seconds)
+
+
 def arguments(spec: SimulationJobSpec) -> list[str]:
     """Return the simulation's arguments: args, then ``--name value`` for each parameter.
 
@@ -112,7 +117,9 @@ def _pod_spec(name: str, prefix: str, spec: SimulationJobSpec, config: JobConfig
         "automountServiceAccountToken": False,
         "serviceAccountName": config.service_account,
         "enableServiceLinks": False,
-        "activeDeadlineSeconds": min(spec.timeout_seconds, config.max_timeout_seconds),
+        # The operator stops a simulation that takes too long. Should it be down, the node does; not before the outputs of one
+        # that ended in time can be in the store, since its deadline is that of the whole Pod.
+        "activeDeadlineSeconds": timeout_of(spec, config) + config.termination_grace_seconds,
         "terminationGracePeriodSeconds": config.termination_grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,

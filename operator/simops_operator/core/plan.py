@@ -15,7 +15,7 @@ from typing import Any
 from simops_crds.names import FINAL_PHASES, Phase, Reason
 from simops_operator.core import endings
 from simops_operator.core.config import JobConfig
-from simops_operator.core.jobs import Manifest, is_image_allowed, job_for
+from simops_operator.core.jobs import Manifest, is_image_allowed, job_for, timeout_of
 from simops_operator.core.run import Run
 from simops_operator.core.status import Outcome, Status, differs, status_for
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary, parse_time
@@ -144,7 +144,7 @@ def decide(
         now: the present time, aware.
     """
     if run.finished:
-        return _after_the_end(run, job, config, now)
+        return _after_the_end(run, job, pods, config, now)
     situation = _Situation(run, job, tuple(sorted(pods, key=lambda p: (p.created, p.name))), facts, config, now)
     for step in (_refuse, _conclude, _cancel, _start, _hold_or_release, _wait, _proceed):
         decision = step(situation)
@@ -195,8 +195,9 @@ class _Situation:
     def say(self, outcome: Outcome, *actions: Action, recheck: float | None = None) -> Decision:
         """Return the decision to do these and to show this state."""
         status = status_for(self.run, outcome, self.now)
+        # The actions first: stopping a simulation must not wait for a store that does not answer.
         return Decision(
-            (*self.housekeeping, *actions),
+            (*actions, *self.housekeeping),
             status if differs(self.run.status, status) else None,
             recheck or self.recheck,
         )
@@ -333,11 +334,9 @@ def _wait(at: _Situation) -> Decision | None:
     pod = at.latest
     if pod is not None and (pod.started or pod.ended):
         return None
-    if pod is None:
-        return at.say(Outcome(Phase.PENDING, Reason.JOB_CREATED, "waiting for its Pod"))
-    outcome, gives_up_at = endings.waiting(at.run, pod, at.config)
+    outcome, gives_up_at = endings.waiting(at.run, at.job, pod, at.config)
     if gives_up_at is not None and at.now >= gives_up_at:
-        return at.finish(endings.gave_up(outcome, pod, at.now))
+        return at.finish(endings.gave_up(outcome))
     recheck = (gives_up_at - at.now).total_seconds() if gives_up_at is not None else None
     return at.say(outcome, recheck=recheck)
 
@@ -353,19 +352,27 @@ def _proceed(at: _Situation) -> Decision | None:
         return at.say(
             Outcome(Phase.RUNNING, Reason.STORING_ARTIFACTS, f"waiting for the store: {at.facts.store_error}", pod=pod)
         )
-    if pod.stopping and pod.past_deadline:
-        return at.say(
-            Outcome(Phase.RUNNING, Reason.DEADLINE_EXCEEDED, "takes longer than its timeout; being stopped", pod=pod)
-        )
-    return at.say(
-        Outcome(Phase.RUNNING, Reason.SIMULATION_STARTED, f"runs on node {pod.node}" if pod.node else "runs", pod=pod)
+    running = Outcome(
+        Phase.RUNNING, Reason.SIMULATION_STARTED, f"runs on node {pod.node}" if pod.node else "runs", pod=pod
     )
+    since, spec = pod.simulation.running_since, at.run.spec
+    if since is None or spec is None or pod.deleting:
+        return at.say(running)
+    ends = since + timedelta(seconds=timeout_of(spec, at.config))
+    if at.now < ends and not pod.past_deadline:
+        return at.say(running, recheck=(ends - at.now).total_seconds())
+    late = Outcome(Phase.RUNNING, Reason.DEADLINE_EXCEEDED, "takes longer than its timeout; being stopped", pod=pod)
+    return at.say(late, *([] if pod.past_deadline or pod.active_deadline == 1 else [StopPod(pod.name)]))
 
 
-def _after_the_end(run: Run, job: JobView | None, config: JobConfig, now: datetime) -> Decision:
+def _after_the_end(
+    run: Run, job: JobView | None, pods: tuple[PodView, ...], config: JobConfig, now: datetime
+) -> Decision:
     """Clean up what a final phase leaves behind, and the object itself when its time has come."""
     actions: list[Action] = []
-    if job is not None and not job.finished and not job.deleting and run.status.get("phase") != Phase.SUCCEEDED:
+    # After a success the Job ends by itself, unless it was made again while the Pod that succeeded was still there.
+    is_needless = run.status.get("phase") != Phase.SUCCEEDED or any(not p.ended for p in pods)
+    if job is not None and not job.finished and not job.deleting and is_needless:
         actions.append(DeleteJob(job.name))
     due = expiry_of(run, config)
     if due is not None and now >= due:

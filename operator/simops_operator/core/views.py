@@ -102,6 +102,7 @@ class JobView:
     uid: str
     owner_uid: str
     version: int = 0
+    started_at: datetime | None = None
     suspended: bool = False
     deleting: bool = False
     complete: bool = False
@@ -197,6 +198,7 @@ def job_view(job: KubeObject) -> JobView:
         uid=meta["uid"],
         owner_uid=owner.get("uid", ""),
         version=version_of(job),
+        started_at=parse_time(status.get("startTime")),
         suspended=bool(spec.get("suspend")),
         deleting="deletionTimestamp" in meta,
         complete=_condition(job, "Complete").get("status") == "True",
