@@ -62,7 +62,8 @@ class Model(BaseModel):
 # The API server has no union of scalars: any value passes the schema, and the policy says in words what a parameter may be.
 Scalar = Annotated[
     StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, StringConstraints(max_length=4096)],
-    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+    # The API server drops a null that is not allowed without a word; the policy refuses it in words.
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True}),
 ]
 """The value of one parameter."""
 

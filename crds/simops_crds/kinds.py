@@ -24,7 +24,9 @@ class Column:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as the CRD writes it."""
-        return {"name": self.name, "jsonPath": self.json_path, "type": self.type, "priority": self.priority}
+        out: dict[str, Any] = {"name": self.name, "jsonPath": self.json_path, "type": self.type}
+        # The API server drops a zero, and a file that differs from what is kept looks changed for ever.
+        return out | ({"priority": self.priority} if self.priority else {})
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Kind:
 
 MAX_PARAMETER_BYTES = 65_536
 MAX_POINTS = 1_000_000
-MAX_VALUES = 100_000
+MAX_VALUES = 25_000
 """Values that are written out in a space, all together: more than that and a rule about each costs more than the API server allows."""
 _MAX_AXES = 16
 

@@ -6,7 +6,7 @@ everywhere. ``structural`` turns what pydantic writes (JSON Schema 2020-12) into
 
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,7 +17,8 @@ from simops_crds.names import GROUP, MANAGED_BY, VERSION
 
 Schema = dict[str, Any]
 
-_DROPPED = ("title", "examples", "$defs")
+# Names within maps (propertyNames) cannot be bounded here; where it matters a rule does.
+_DROPPED = ("title", "examples", "$defs", "propertyNames")
 _FREE_TYPE = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -53,37 +54,38 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 def _convert(node: Schema, definitions: dict[str, Schema], models: dict[str, type[Model]]) -> Schema:
     node = _resolved(_without_null(_resolved(node, definitions)), definitions)
+
+    def convert(inner: Schema) -> Schema:
+        return _convert(inner, definitions, models)
+
     out: Schema = {}
     for key, value in node.items():
-        match key:
-            case "properties":
-                out[key] = {name: _convert(schema, definitions, models) for name, schema in value.items()}
-            case "items":
-                out[key] = _convert(value, definitions, models)
-            case "additionalProperties":
-                if isinstance(value, dict):
-                    out[key] = _convert(value, definitions, models)
-            case "exclusiveMinimum" | "exclusiveMaximum":
-                out[key] = True
-                out[key.replace("exclusiveM", "m")] = value
-            case "const":
-                out["enum"] = [value]
-            case "default":
-                if value is not None:
-                    out[key] = {} if isinstance(value, dict) else value
-            case "propertyNames" | "$ref" | "oneOf" | "allOf" | "prefixItems":
-                # Bounds on names are stated by the policy (free maps) or not needed (labels are checked when the Pod is made).
-                if key != "propertyNames":
-                    raise ValueError(f"a structural schema cannot say {key}: {value!r}")
-            case _ if key not in _DROPPED:
-                out[key] = value
+        if key not in _DROPPED:
+            out |= _keyword(key, value, convert)
     model = models.get(node.get("title", ""))
-    if model is not None and out.get("type") == "object":
-        if rules := _validations(model, out):
-            out["x-kubernetes-validations"] = rules
+    if model is not None and out.get("type") == "object" and (rules := _validations(model, out)):
+        out["x-kubernetes-validations"] = rules
     if "description" in out:
         out["description"] = " ".join(out["description"].split())
     return out
+
+
+def _keyword(key: str, value: Any, convert: Callable[[Schema], Schema]) -> Schema:
+    match key:
+        case "properties":
+            return {key: {name: convert(schema) for name, schema in value.items()}}
+        case "items" | "additionalProperties":
+            return {key: convert(value)} if isinstance(value, dict) else {}
+        case "exclusiveMinimum" | "exclusiveMaximum":
+            return {key: True, key.replace("exclusiveM", "m"): value}
+        case "const":
+            return {"enum": [value]}
+        case "default":
+            # The defaults of an object's own fields fill an empty one.
+            return {} if value is None else {key: {} if isinstance(value, dict) else value}
+        case "$ref" | "oneOf" | "allOf" | "prefixItems":
+            raise ValueError(f"a structural schema cannot say {key}: {value!r}")
+    return {key: value}
 
 
 def _resolved(node: Schema, definitions: dict[str, Schema]) -> Schema:
@@ -114,12 +116,13 @@ def _has_free_type(schema: Schema) -> bool:
 
 
 def _validations(model: type[Model], schema: Schema) -> list[dict[str, Any]]:
-    rules = [_cel(rule) for rule in model.rules]
     properties = schema["properties"]
-    for name in model.immutable:
-        if not _has_free_type(properties[name]):
-            rules.append(_cel(Rule(_unchanged(name, "self", "oldSelf"), _immutable_message(name), name)))
-    return rules
+    unchanged = [
+        Rule(_unchanged(name, "self", "oldSelf"), _immutable_message(name), name)
+        for name in model.immutable
+        if not _has_free_type(properties[name])
+    ]
+    return [_cel(rule) for rule in (*model.rules, *unchanged)]
 
 
 def _cel(rule: Rule) -> dict[str, Any]:
@@ -143,7 +146,9 @@ def crd_for(kind: Kind) -> dict[str, Any]:
     status = structural(kind.status)
     name_rule = {
         "rule": f"self.metadata.name.size() <= {kind.name_limit} && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-        "message": f"the name must have at most {kind.name_limit} characters: lower-case letters, digits and '-', without dots, since names of Jobs and Pods are made of it",
+        "message": f"the name must have at most {kind.name_limit} characters: lower-case letters, digits and '-', "
+        "without dots, since names of Jobs and Pods are made of it",
+        "fieldPath": ".metadata",
     }
     schema = {
         "description": kind.description,
@@ -229,6 +234,7 @@ def _policy(kind: Kind) -> dict[str, Any]:
         "apiVersions": [VERSION],
         "operations": ["CREATE", "UPDATE"],
         "resources": [kind.plural],
+        "scope": "*",
     }
     return {
         "failurePolicy": "Fail",

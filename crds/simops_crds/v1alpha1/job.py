@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from simops_crds.base import Model, Parameters, Quantity, Rule
 
@@ -64,7 +64,7 @@ def _resource_rules(field: str) -> tuple[Rule, ...]:
             field,
         ),
         Rule(
-            f"{absent} || self.{field}.all(k, k == 'cpu' || !isQuantity({value}) || quantity({value}).isInteger())",
+            f"{absent} || self.{field}.all(k, k == 'cpu' || !{value}.matches('[num]$'))",
             f"only cpu is counted in thousandths (500m); write the other values of {field} as whole numbers, such as 512Mi or 4Gi of memory",
             field,
         ),
@@ -139,7 +139,7 @@ class Toleration(Model):
 class Artifacts(Model):
     """What becomes of the bundle, the log and the record in the store."""
 
-    delete_with_job: bool = False
+    delete_with_job: StrictBool = False
     """Remove them from the store when the object is deleted. By default they outlive it."""
     expire_after_seconds: Annotated[int, Field(ge=60, le=3_153_600_000)] | None = None
     """Remove bundle and log from the store this many seconds after the run finished; the record stays. Default: never."""
@@ -257,7 +257,7 @@ class SimulationJobSpec(RunSpec):
     """Delete the object this many seconds after it finished; the store keeps its record. Default: the installation's (7 days)."""
     artifacts: Artifacts = Artifacts()
     """What becomes of the results in the store."""
-    suspend: bool = False
+    suspend: StrictBool = False
     """Do not run, or stop running, until this is false again. A run that is suspended starts from the beginning."""
-    cancelled: bool = False
+    cancelled: StrictBool = False
     """Stop for good. What has been written by then is kept."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, StrictInt, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
 
 from simops_crds.base import (
     INT_OR_STRING,
@@ -181,7 +181,7 @@ class SweepTemplate(RunSpec):
         ),
     )
 
-    batch: bool = False
+    batch: StrictBool = False
     """The image handles many points in one process (``$SIMOPS_POINTS``, ``$SIMOPS_RESULTS``)."""
     pending_timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
     """Give up when nothing has started this long after it was created. Default: the installation's."""
@@ -240,9 +240,9 @@ class SimulationSweepSpec(Model):
     """Stop the sweep when more points than this have failed. Default: never."""
     timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
     """Wall clock of one point."""
-    suspend: bool = False
+    suspend: StrictBool = False
     """Do not run until this is false again; points that are done stay done."""
-    cancelled: bool = False
+    cancelled: StrictBool = False
     """Stop for good; points that are done stay done."""
     cancelled_points: Annotated[str, StringConstraints(max_length=16_384), AfterValidator(check_ranges)] | None = None
     """Points not to run, as index ranges such as 3,7-9."""
