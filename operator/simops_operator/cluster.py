@@ -181,13 +181,9 @@ class Cluster:
         """Delete a Job and, in the background, its Pods. A Job that is not there is fine."""
         await self._delete(_jobs(namespace, name), {"propagationPolicy": "Background"})
 
-    async def stop_pod(self, namespace: str, name: str) -> None:
-        """Let the node stop a Pod in good order: its deadline is moved into the past, so that the Pod stays readable."""
-        await self._ignoring_missing("PATCH", _pods(namespace, name), {"spec": {"activeDeadlineSeconds": 1}}, _MERGE)
-
-    async def kill_pod(self, namespace: str, name: str) -> None:
-        """End a Pod within a second."""
-        await self._delete(_pods(namespace, name), {"gracePeriodSeconds": 1})
+    async def stop_pod(self, namespace: str, name: str, grace_seconds: int) -> None:
+        """Delete a Pod in good order, within so many seconds at most."""
+        await self._delete(_pods(namespace, name), {"gracePeriodSeconds": grace_seconds})
 
     async def delete_run(self, namespace: str, name: str, uid: str) -> None:
         """Delete a SimulationJob, this one and no later one of the same name."""

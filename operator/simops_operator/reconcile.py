@@ -152,10 +152,8 @@ class Reconciler:
                     await self._cluster.patch_job_spec(run.namespace, job, {"backoffLimit": 0})
                 case plan.DeleteJob(job):
                     await self._cluster.delete_job(run.namespace, job)
-                case plan.StopPod(pod):
-                    await self._cluster.stop_pod(run.namespace, pod)
-                case plan.KillPod(pod):
-                    await self._cluster.kill_pod(run.namespace, pod)
+                case plan.StopPod(pod, grace_seconds):
+                    await self._cluster.stop_pod(run.namespace, pod, grace_seconds)
                 case plan.ArchiveLog(pod):
                     memory.logs[pod] = await self._archive_log(run, pod)
                 case plan.FetchSummary(pod):

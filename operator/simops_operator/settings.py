@@ -64,10 +64,12 @@ class Settings(BaseSettings):
     """Pending timeout of a job whose spec gives none; 0: wait for ever."""
     image_pull_grace_seconds: Seconds = 300
     """How long a failing image pull is tried."""
-    termination_grace_seconds: Annotated[int, Field(ge=10)] = 900
+    termination_grace_seconds: Annotated[int, Field(ge=10)] = 600
     """Within this time after its end everything of an attempt must be in the store."""
     stop_seconds: Seconds = 30
-    """How long a simulation may go on after it was told to stop."""
+    """How long a simulation may go on after it was told to stop, before its outputs are taken as they are."""
+    stop_grace_seconds: Annotated[int, Field(ge=10)] = 120
+    """How long a Pod that is cancelled or takes too long has in all, before it is killed."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0)] = 604_800
     """When a finished object is deleted, if its spec does not say."""
     outputs_size: str = "10Gi"

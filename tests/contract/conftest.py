@@ -44,8 +44,9 @@ def kubeconfig() -> Iterator[str]:
         yield given
         return
     name = f"contract-{os.getpid()}"
+    path = _cluster("apiserver", "--name", name).splitlines()[-1]
     try:
-        yield _cluster("apiserver", "--name", name).splitlines()[-1]
+        yield path
     finally:
         _cluster("down", "--name", name)
 

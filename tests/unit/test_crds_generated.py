@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simops_crds.__main__ import generated, main
@@ -67,12 +67,14 @@ UIDS = st.uuids().map(str)
 
 
 @given(NAMES, UIDS)
+@example("a" * SIMULATION_JOB.name_limit, "6f0c1234-0000-4000-8000-000000000000")
 def test_a_kubernetes_job_has_a_name_that_fits_into_a_label(name: str, uid: str) -> None:
     assert len(name) <= SIMULATION_JOB.name_limit
     assert re.fullmatch(LABEL, kubernetes_job_name(name, uid))
 
 
 @given(NAMES, UIDS, UIDS)
+@example("a", "6f0c1234-0000-4000-8000-000000000000", "6f0c1234-1000-4000-8000-000000000000")
 def test_jobs_of_the_same_name_and_another_uid_are_told_apart(name: str, uid: str, other: str) -> None:
     same = kubernetes_job_name(name, uid) == kubernetes_job_name(name, other)
     assert same == (uid[:8] == other[:8])

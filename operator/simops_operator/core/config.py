@@ -20,8 +20,9 @@ class JobConfig:
     max_timeout_seconds: int = 604_800
     pending_timeout_seconds: int = 0
     image_pull_grace_seconds: int = 300
-    termination_grace_seconds: int = 900
+    termination_grace_seconds: int = 600
     stop_seconds: int = 30
+    stop_grace_seconds: int = 120
     ttl_seconds_after_finished: int = 604_800
     outputs_size: str = "10Gi"
     tmp_size: str = "1Gi"

@@ -72,7 +72,8 @@ def ending(
     """
     terminated = pod.simulation.terminated if pod is not None else None
     exit_code = terminated.exit_code if terminated is not None else (0 if is_success else None)
-    stored = summary is not None and summary.bundle is not None
+    # A summary with a bundle and an error: only the outputs of an earlier moment are stored.
+    stored = summary is not None and summary.bundle is not None and not summary.error
     error = (summary.error if summary is not None else "") or "the bundle container left no summary"
     if is_success and stored:
         phase, reason, message = Phase.SUCCEEDED, Reason.COMPLETED, _success_message(summary)

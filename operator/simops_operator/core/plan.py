@@ -53,16 +53,13 @@ class ForbidRetries:
 
 @dataclass(frozen=True)
 class StopPod:
-    """Let the node stop the Pod in good order: it stays readable, its outputs and its log are kept."""
+    """Delete a Pod in good order: its outputs are stored on the way.
+
+    The grace period is given with the first request: kubelet does not shorten one that has begun.
+    """
 
     pod: str
-
-
-@dataclass(frozen=True)
-class KillPod:
-    """End a Pod at once whose outputs are taken and whose simulation does not stop."""
-
-    pod: str
+    grace_seconds: int
 
 
 @dataclass(frozen=True)
@@ -94,16 +91,7 @@ class DeleteRun:
 STOPPING_RECHECK_SECONDS = 2.0
 
 Action = (
-    ApplyJob
-    | SuspendJob
-    | DeleteJob
-    | ForbidRetries
-    | StopPod
-    | KillPod
-    | ArchiveLog
-    | FetchSummary
-    | WriteRecord
-    | DeleteRun
+    ApplyJob | SuspendJob | DeleteJob | ForbidRetries | StopPod | ArchiveLog | FetchSummary | WriteRecord | DeleteRun
 )
 
 
@@ -172,7 +160,7 @@ class _Situation:
 
     @property
     def housekeeping(self) -> tuple[Action, ...]:
-        """What is due whatever else happens: keep the logs of what has ended, end what does not stop."""
+        """What is due whatever else happens: keep what attempts that have ended or are being stopped leave."""
         out: list[Action] = []
         for pod in self.pods:
             summary = self.facts.summaries.get(pod.name)
@@ -181,11 +169,11 @@ class _Situation:
             has_ended = pod.simulation.terminated is not None or (pod.stopping and summary is not None)
             if has_ended and pod.name not in self.facts.logs:
                 out.append(ArchiveLog(pod.name))
-            # Its account of the deadline goes with the Pod: the status must tell it first.
-            told = pod.deleting or self.run.status.get("reason") in (Reason.DEADLINE_EXCEEDED, Reason.CANCELLED)
-            if pod.stopping and summary is not None and summary.partial and told and pod.name in self.facts.logs:
-                out.append(KillPod(pod.name))
         return tuple(out)
+
+    def is_settled(self, pod: PodView) -> bool:
+        """Whether a Pod that is being stopped has given all that it will give; it may still run for a while."""
+        return pod.stopping and self.facts.summaries.get(pod.name) is not None and pod.name in self.facts.logs
 
     @property
     def recheck(self) -> float | None:
@@ -275,9 +263,9 @@ def _cancel(at: _Situation) -> Decision | None:
     """Runs that a person wants stopped."""
     if not at.cancelled:
         return None
-    active = [p for p in at.pods if p.started and not p.ended]
+    active = [p for p in at.pods if p.started and not p.ended and not at.is_settled(p)]
     if active:
-        stops: list[Action] = [StopPod(p.name) for p in active if p.active_deadline != 1 and not p.deleting]
+        stops: list[Action] = [StopPod(p.name, at.config.stop_grace_seconds) for p in active if not p.deleting]
         if at.job is not None and at.job.backoff_limit > 0:
             stops.insert(0, ForbidRetries(at.job.name))
         stopping = Outcome(Phase.RUNNING, Reason.CANCELLED, "being stopped, as spec.cancelled is set", pod=active[-1])
@@ -347,6 +335,9 @@ def _proceed(at: _Situation) -> Decision | None:
     if pod is None:
         raise AssertionError("a run without Pods is decided by an earlier step")
     if pod.ended:
+        failures = sum(p.ended and not p.disrupted for p in at.pods)
+        if at.run.spec is not None and failures > at.run.spec.retries and not pod.disrupted:
+            return Decision(at.housekeeping)  # the Job is about to say that it has failed
         return at.say(endings.between_attempts(at.run, pod))
     if at.facts.store_error and pod.simulation.terminated is not None:
         return at.say(
@@ -356,13 +347,21 @@ def _proceed(at: _Situation) -> Decision | None:
         Phase.RUNNING, Reason.SIMULATION_STARTED, f"runs on node {pod.node}" if pod.node else "runs", pod=pod
     )
     since, spec = pod.simulation.running_since, at.run.spec
-    if since is None or spec is None or pod.deleting:
+    if since is None or spec is None:
         return at.say(running)
+    is_told = at.run.status.get("reason") == Reason.DEADLINE_EXCEEDED
     ends = since + timedelta(seconds=timeout_of(spec, at.config))
     if at.now < ends and not pod.past_deadline:
         return at.say(running, recheck=(ends - at.now).total_seconds())
+    if pod.deleting and not is_told:
+        return at.say(running)  # drained or deleted by somebody before its time was over
+    if at.is_settled(pod) and (at.job is None or at.job.failed_pods >= at.job.backoff_limit):
+        return _end(at, pod, is_success=False)
     late = Outcome(Phase.RUNNING, Reason.DEADLINE_EXCEEDED, "takes longer than its timeout; being stopped", pod=pod)
-    return at.say(late, *([] if pod.past_deadline or pod.active_deadline == 1 else [StopPod(pod.name)]))
+    # Said before it is done: the Pod takes its own account with it.
+    is_due = is_told and not pod.deleting and not pod.past_deadline
+    stop = [StopPod(pod.name, at.config.stop_grace_seconds)] if is_due else []
+    return at.say(late, *stop)
 
 
 def _after_the_end(

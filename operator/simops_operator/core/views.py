@@ -72,7 +72,6 @@ class PodView:
     node: str = ""
     scheduled_at: datetime | None = None
     unschedulable: str = ""
-    active_deadline: int | None = None
     simulation: ContainerView = field(default_factory=ContainerView)
     bundle: ContainerView = field(default_factory=ContainerView)
     gone: bool = False
@@ -156,7 +155,8 @@ def _condition(obj: KubeObject, kind: str) -> KubeObject:
 def _is_past_deadline(pod: KubeObject) -> bool:
     # kubelet reports the phase and its reason only when all containers have ended; until then the Ready condition alone tells.
     status = pod.get("status") or {}
-    return status.get("reason") == "DeadlineExceeded" or _condition(pod, "Ready").get("reason") == "PodFailed"
+    is_being_stopped = status.get("phase") == "Running" and _condition(pod, "Ready").get("reason") == "PodFailed"
+    return status.get("reason") == "DeadlineExceeded" or is_being_stopped
 
 
 def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
@@ -180,7 +180,6 @@ def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
         node=spec.get("nodeName", ""),
         scheduled_at=parse_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
-        active_deadline=spec.get("activeDeadlineSeconds"),
         simulation=_container(status.get("containerStatuses") or [], CONTAINER_SIMULATION),
         bundle=_container(status.get("initContainerStatuses") or [], CONTAINER_BUNDLE),
         gone=gone,

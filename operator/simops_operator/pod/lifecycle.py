@@ -7,8 +7,8 @@ When the simulation ends by itself or on request, SIGTERM comes and the outputs 
 are taken as they are once the simulation has had its time, and then:
 
 - SIGTERM came meanwhile: they have changed since, so they are uploaded again; the object is replaced as a whole.
-- The notice came from outside the Pod, so from kubelet: the process ends, and the operator sees a stopped bundle
-  beside a running simulation.
+- The notice came from outside the Pod, so from kubelet: the process ends; what the store has tells the operator that
+  the outputs are taken.
 - It came from inside, so from the simulation, which may well go on: the process stays and uploads again on SIGTERM.
 """
 
@@ -26,8 +26,11 @@ from simops_operator.pod.notice import Listener
 from simops_operator.pod.summary import Summary, TerminationMessage, encode, read_metrics
 
 if TYPE_CHECKING:
+    from simops_operator.pod import upload
     from simops_operator.pod.bundle import Signals
 
+_LOG_SECONDS = 20.0
+_LOG_PAUSE = 0.5
 _LEAST_SECONDS = 2.0  # What kubelet grants a sidecar when the grace period is already over.
 
 
@@ -93,8 +96,34 @@ class Sidecar:
             partial = self._wait()
             summary = self._upload(partial)
             if not partial or (self._signals.stopped_at is None and self._listener.outside_at is not None):
+                if not partial and self._listener.outside_at is not None and summary.error is None:
+                    self._wait_for_log()
                 return 0 if summary.error is None else 1
             self._took_partial = True
+
+    def _wait_for_log(self) -> None:
+        """Keep the Pod until the operator has stored its log: one that is being deleted takes the log with it.
+
+        Not for long: without an operator nobody stores it.
+        """
+        from simops_operator.pod import upload  # noqa: PLC0415 - imported by the upload already
+
+        ends = time.monotonic() + _LOG_SECONDS
+
+        def left() -> float:
+            return min(ends - time.monotonic(), self._remaining())
+
+        with upload.Store(self._target(), left, log) as store:
+            while left() > 0 and not store.exists(f"{self._settings.key}.log"):
+                time.sleep(min(_LOG_PAUSE, max(0.0, left())))
+
+    def _target(self) -> "upload.Target":
+        from simops_operator.pod import upload  # noqa: PLC0415 - 0.3 s of CPU, needed only at the end
+
+        settings = self._settings
+        return upload.Target(
+            endpoint=settings.endpoint, bucket=settings.bucket, region=settings.region, credentials=settings.credentials
+        )
 
     def _wait(self) -> bool:
         """Return when there is something to upload; true if the simulation still runs."""
@@ -163,9 +192,7 @@ class Sidecar:
             log(text)
             self._say(replace(summary, error=text, seconds=time.monotonic() - began))
 
-        target = upload.Target(
-            endpoint=settings.endpoint, bucket=settings.bucket, region=settings.region, credentials=settings.credentials
-        )
+        target = self._target()
         try:
             with upload.Store(target, self._remaining, obstacle) as store:
                 store.put(f"{settings.key}.zip", again, "application/zip")

@@ -110,6 +110,15 @@ class Store:
             else:
                 return
 
+    def exists(self, key: str) -> bool:
+        """Whether there is an object now. One try; a store that does not answer has none."""
+        try:
+            client = self._client = self._client or _Client(self._target, self._http)
+            client.look(key)
+        except _RETRIED:
+            return False
+        return True
+
     def _send(self, key: str, stream: Iterable[bytes], token: str, content_type: str) -> int:
         headers = {"Content-Type": content_type, f"x-amz-meta-{_TOKEN}": token}
         parts = _parts(stream)
