@@ -222,6 +222,10 @@ class Summary:
     error: str = ""
 
 
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
 def parse_summary(text: str) -> Summary | None:
     """Return the summary in a termination message or in ``<pod>.json``; None when there is none or it is not one."""
     try:
@@ -233,13 +237,13 @@ def parse_summary(text: str) -> Summary | None:
     metrics = raw.get("metrics") or {}
     return Summary(
         bundle=raw["bundle"],
-        files=int(raw.get("files") or 0),
-        bytes=int(raw.get("bytes") or 0),
-        size=int(raw.get("size") or 0),
-        sha256=raw.get("sha256") or "",
+        files=_count(raw.get("files")),
+        bytes=_count(raw.get("bytes")),
+        size=_count(raw.get("size")),
+        sha256=str(raw.get("sha256") or ""),
         partial=bool(raw.get("partial")),
         metrics={k: float(v) for k, v in metrics.items() if isinstance(v, int | float)}
         if isinstance(metrics, dict)
         else {},
-        error=raw.get("error") or "",
+        error=str(raw.get("error") or ""),
     )
