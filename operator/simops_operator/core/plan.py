@@ -242,7 +242,15 @@ def _conclude(at: _Situation) -> Decision | None:
         pod = succeeded or next((p for p in reversed(at.pods) if p.phase != "Failed"), None)
     else:
         pod = next((p for p in reversed(at.pods) if p.ended), at.latest)
-    return _end(at, pod, is_success=is_success)
+    return _end(at, pod, is_success=is_success and not (pod is not None and _obeyed(at, pod)))
+
+
+def _obeyed(at: _Situation, pod: PodView) -> bool:
+    """Whether an attempt exited because we stopped it: exit code 0 is then good manners and no success."""
+    if at.run.status.get("reason") not in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED) or pod.told_at is None:
+        return False
+    ended = pod.simulation.terminated
+    return ended is None or ended.finished_at is None or ended.finished_at >= pod.told_at
 
 
 def _end(at: _Situation, pod: PodView | None, *, is_success: bool) -> Decision:

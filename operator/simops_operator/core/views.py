@@ -6,7 +6,7 @@ The caches hold these and not the objects, so that memory follows what is looked
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION
@@ -66,6 +66,8 @@ class PodView:
     reason: str = ""
     message: str = ""
     deleting: bool = False
+    told_at: datetime | None = None
+    """When its deletion was asked for."""
     past_deadline: bool = False
     """Its node is stopping it, or has stopped it, for taking longer than its deadline."""
     disrupted: bool = False
@@ -159,6 +161,11 @@ def _is_past_deadline(pod: KubeObject) -> bool:
     return status.get("reason") == "DeadlineExceeded" or is_being_stopped
 
 
+def _told_at(meta: KubeObject) -> datetime | None:
+    ends = parse_time(meta.get("deletionTimestamp"))  # that is when the grace period is over
+    return ends - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0) if ends is not None else None
+
+
 def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
     """Return the view of a Pod as the API server gives it."""
     meta, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
@@ -175,6 +182,7 @@ def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         deleting="deletionTimestamp" in meta,
+        told_at=_told_at(meta),
         past_deadline=_is_past_deadline(pod),
         disrupted=_condition(pod, "DisruptionTarget").get("status") == "True",
         node=spec.get("nodeName", ""),
