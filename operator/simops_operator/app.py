@@ -49,7 +49,17 @@ class _PatientLock(LeaseLock):
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         """Return whether the Lease was made."""
-        return await self._whether(super().create(name, namespace, election_record))
+        lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        # Not the parent's: it passes a query parameter of a wrong type (kubernetes 37).
+        return await self._whether(self._create(namespace, lease))
+
+    async def _create(self, namespace: str, lease: client.V1Lease) -> bool:
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, lease)
+        except ApiException as error:
+            log.warning("the Lease was not made: %s %s", error.status, error.reason)
+            return False
+        return True
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         """Return whether the Lease was renewed."""

@@ -76,8 +76,8 @@ class Reconciler:
     async def _reconcile(self, key: Key) -> None:
         memory = self._memories.setdefault(key.uid, _Memory())
         memory.store_error = ""
-        # What the store did not have may be there now.
-        memory.summaries = {pod: summary for pod, summary in memory.summaries.items() if summary is not None}
+        # What the store did not have, or had in part, may be there now.
+        memory.summaries = {pod: s for pod, s in memory.summaries.items() if s is not None and not s.partial}
         run = await self._observe(key)
         if run is None:
             await self._settle_deleted(key, memory)

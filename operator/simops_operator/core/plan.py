@@ -313,7 +313,7 @@ def _hold_or_release(at: _Situation) -> Decision | None:
     if spec.queue_name:
         # The queue owns the Job's suspend: it would start again at once what we suspend. So there is no Job while a person holds the run.
         if spec.suspend:
-            return at.say(_suspended(at), *([] if job.deleting else [DeleteJob(job.name)]))
+            return at.say(_suspended(at), *([] if job.deleting or at.housekeeping else [DeleteJob(job.name)]))
         return at.say(_suspended(at)) if job.suspended else None
     if spec.suspend != job.suspended:
         held = (
