@@ -143,9 +143,9 @@ def pod_object(
     reason: str = "",
     message: str = "",
     deleting: bool = False,
+    told: float = 0,
     disrupted: bool = False,
     being_stopped: bool = False,
-    active_deadline: int = 3600,
     version: int = 1,
 ) -> Object:
     """Return a Pod of the run."""
@@ -161,7 +161,7 @@ def pod_object(
     meta: Object = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "labels": labels()}
     meta |= {"creationTimestamp": time_of(created), "resourceVersion": str(version)}
     if deleting:
-        meta["deletionTimestamp"] = time_of(created)
+        meta |= {"deletionTimestamp": time_of(told + 120), "deletionGracePeriodSeconds": 120}
     statuses: Object = {}
     if simulation is not None:
         image = {} if "waiting" in simulation else {"imageID": "sim@sha256:1"}
@@ -170,7 +170,7 @@ def pod_object(
         statuses["initContainerStatuses"] = [{"name": "bundle", "state": bundle}]
     return {
         "metadata": meta,
-        "spec": {"nodeName": "node-1", "activeDeadlineSeconds": active_deadline},
+        "spec": {"nodeName": "node-1"},
         "status": {"phase": phase, "reason": reason, "message": message, "conditions": conditions, **statuses},
     }
 

@@ -61,6 +61,7 @@ class Behaviour:
 
     codes: tuple[int, ...] = (0,)
     ignores_sigterm: bool = False
+    stop_code: int = 143
     long: int = 0
     """Steps of the kubelet that each takes."""
 
@@ -247,7 +248,6 @@ class World:
         if pod is None:
             return
         deleting = "deletionTimestamp" in pod["metadata"]
-        stopping = deleting or pod["spec"].get("activeDeadlineSeconds") == 1
         match pod["stage"]:
             case "pending" if deleting:
                 self._end(pod, "Failed")
@@ -256,11 +256,9 @@ class World:
                 pod["status"]["phase"] = "Running"
                 _conditions(pod).append({"type": "PodScheduled", "status": "True"})
                 self._containers(pod, {"running": {"startedAt": format_time(self.now)}}, {"running": {}})
-            case "running" if stopping:
+            case "running" if deleting:
                 pod["stage"] = "stopping"
-                pod["code"] = 143
-                if not deleting:
-                    _conditions(pod).append({"type": "Ready", "status": "False", "reason": "PodFailed"})
+                pod["code"] = self.behaviour.stop_code
             case "running" if pod.setdefault("steps", 0) < self.behaviour.long:
                 pod["steps"] += 1
                 self.ticks += 1
@@ -270,9 +268,15 @@ class World:
                 attempt = sum(1 for p in self.pods.values() if p["stage"] not in ("pending", "running")) - 1
                 pod["code"] = self.behaviour.codes[min(attempt, len(self.behaviour.codes) - 1)]
                 self._containers(pod, self._terminated(pod, pod["code"]), {"running": {}})
-            case "stopping" if self.behaviour.ignores_sigterm and not pod.get("killed"):
+            case "stopping" if self.behaviour.ignores_sigterm and pod.setdefault("grace", 0) < 4:
                 self._bundle(pod, partial=True)
-            case "stopping" | "uploading" if self._bundle(pod, partial=bool(pod.get("killed"))) or pod.get("killed"):
+                pod["grace"] += 1  # when it is over kubelet kills the simulation
+                self.ticks += 1
+                return
+            case "stopping" if self.behaviour.ignores_sigterm:
+                pod["code"] = 137
+                self._end(pod, "Failed")
+            case "stopping" | "uploading" if self._bundle(pod, partial=False):
                 self._end(pod, "Succeeded" if pod["code"] == 0 else "Failed")
             case "over" if deleting:
                 del self.pods[name]
@@ -299,8 +303,6 @@ class World:
         pod["status"]["phase"] = phase
         if not ran:
             return
-        if pod["spec"].get("activeDeadlineSeconds") == 1 and phase == "Failed":
-            pod["status"]["reason"] = "DeadlineExceeded"
         message = json.dumps(self.bundled.get(pod["metadata"]["name"], {"bundle": None, "error": "killed"}))
         self._containers(pod, self._terminated(pod, pod["code"]), self._terminated(pod, 0, message))
 
@@ -428,22 +430,10 @@ class FakeCluster:
         self._world.delete_job(name)
         self._world.calls.after("delete_job")
 
-    async def stop_pod(self, namespace: str, name: str) -> None:
+    async def stop_pod(self, namespace: str, name: str, grace_seconds: int) -> None:
         self._world.calls.before("stop_pod")
-        pod = self._world.pods.get(name)
-        if pod is not None and pod["spec"].get("activeDeadlineSeconds") != 1:
-            pod["spec"]["activeDeadlineSeconds"] = 1
-            self._world._changed("pod", pod)
+        self._world.delete_pod(name)
         self._world.calls.after("stop_pod")
-
-    async def kill_pod(self, namespace: str, name: str) -> None:
-        self._world.calls.before("kill_pod")
-        pod = self._world.pods.get(name)
-        if pod is not None:
-            assert f"{PREFIX}/{name}.json" in self._world.objects, "killed before its outputs were stored"
-            pod["killed"] = True
-            self._world.delete_pod(name)
-        self._world.calls.after("kill_pod")
 
     async def delete_run(self, namespace: str, name: str, uid: str) -> None:
         self._world.calls.before("delete_run")

@@ -35,7 +35,6 @@ from simops_operator.core.plan import (
     DeleteRun,
     FetchSummary,
     ForbidRetries,
-    KillPod,
     StopPod,
     SuspendJob,
     WriteRecord,
@@ -271,18 +270,17 @@ class TestARunThatIsCancelled:
 
     def test_while_running_its_pod_is_stopped_in_good_order(self) -> None:
         story = follow(run(status=STARTED, cancelled=True), job(backoff_limit=2), running_pod())
-        assert set(story.actions) == {ForbidRetries(JOB), StopPod("p1")}
+        assert set(story.actions) == {ForbidRetries(JOB), StopPod("p1", CONFIG.stop_grace_seconds)}
         assert story.shown == ("Running", "Cancelled")
 
     def test_a_pod_that_is_being_stopped_is_left_alone(self) -> None:
-        story = follow(run(status=STARTED, cancelled=True), job(), running_pod(active_deadline=1))
-        assert story.actions == []
-        assert (
-            follow(run(status=STARTED, cancelled=True), job(), running_pod(deleting=True)).kinds.count("StopPod") == 0
-        )
+        story = follow(run(status=STARTED, cancelled=True), job(), running_pod(deleting=True))
+        assert "StopPod" not in story.kinds
+        assert story.shown == ("Running", "Cancelled")
+        assert story.recheck == plan.STOPPING_RECHECK_SECONDS
 
     def test_what_it_had_written_is_kept(self) -> None:
-        stopped = failed_pod(code=143, active_deadline=1, reason="DeadlineExceeded")
+        stopped = failed_pod(code=143, deleting=True)
         story = follow(run(status=STARTED, cancelled=True), job(), stopped)
         assert story.kinds[:2] == ["ArchiveLog", "WriteRecord"]
         assert story.shown == ("Cancelled", "Cancelled")
@@ -295,22 +293,28 @@ class TestARunThatIsCancelled:
         assert story.kinds[-1] == "DeleteJob"
 
     def test_success_wins_the_race(self) -> None:
-        story = follow(run(status=STARTED, cancelled=True), job(), succeeded_pod(active_deadline=1))
+        story = follow(run(status=STARTED, cancelled=True), job(), succeeded_pod())
         assert story.shown == ("Succeeded", "Completed")
+
+    @pytest.mark.parametrize("reason", ["Cancelled", "DeadlineExceeded"])
+    @pytest.mark.parametrize(("until", "is_success"), [(30, True), (45, False)])
+    def test_exit_code_0_after_we_stopped_it_is_no_success(self, reason: str, until: float, is_success: bool) -> None:
+        told = run(status=STARTED | {"reason": reason}, cancelled=reason == "Cancelled")
+        polite = succeeded_pod(simulation=ended(0, until=until), deleting=True, told=40)
+        story = follow(told, job(complete=True), polite)
+        assert story.status["reason"] == ("Completed" if is_success else reason)
+        assert story.status["artifacts"]["bundle"] == f"{PREFIX}/p1.zip"
 
     def test_the_store_being_down_does_not_keep_a_simulation_running(self) -> None:
         story = follow(run(status=STARTED, cancelled=True), job(), running_pod(), store_error="down")
-        assert StopPod("p1") in story.actions
+        assert StopPod("p1", CONFIG.stop_grace_seconds) in story.actions
 
-    def test_a_simulation_that_does_not_stop_is_killed_once_its_outputs_and_log_are_kept(self) -> None:
-        being_stopped = running_pod(active_deadline=1, being_stopped=True)
+    def test_a_simulation_that_does_not_stop_is_not_waited_for_once_everything_is_kept(self) -> None:
         cancelling = run(status=STARTED | {"reason": "Cancelled"}, cancelled=True)
-        waits = follow(cancelling, job(), being_stopped)
-        assert KillPod("p1") not in waits.actions
-        assert waits.recheck == plan.STOPPING_RECHECK_SECONDS
-        story = follow(cancelling, job(), being_stopped, store={"p1": PARTIAL})
-        order = story.kinds
-        assert order.index("FetchSummary") < order.index("ArchiveLog") < order.index("KillPod")
+        story = follow(cancelling, job(), running_pod(deleting=True), store={"p1": PARTIAL})
+        assert story.kinds == ["FetchSummary", "ArchiveLog", "WriteRecord", "DeleteJob"]
+        assert story.shown == ("Cancelled", "Cancelled")
+        assert story.status["artifacts"]["partial"] is True
 
 
 class TestARunThatFails:
@@ -384,27 +388,33 @@ class TestARunThatFails:
         assert story.shown == ("Failed", "ExitCode")
         assert "no route to store" in story.status["message"]
 
-    def test_a_simulation_past_its_deadline_is_told_before_it_is_killed(self) -> None:
-        stuck = running_pod(being_stopped=True)
-        story = follow(run(status=STARTED), job(), stuck, store={"p1": PARTIAL})
-        assert story.shown == ("Running", "DeadlineExceeded")
-        assert story.kinds[-1] == "KillPod"
-        after = follow(
-            story.run,
-            job(failed="BackoffLimitExceeded", failed_pods=1),
-            replace(stuck, gone=True),
-            store={"p1": PARTIAL},
-        )
-        assert after.shown == ("Failed", "DeadlineExceeded")
-        assert after.status["artifacts"]["partial"] is True
-
-    def test_a_simulation_that_takes_too_long_is_stopped_in_good_order(self) -> None:
+    def test_a_simulation_that_takes_too_long_is_stopped_after_the_status_has_told_so(self) -> None:
         short = run(status=STARTED, timeoutSeconds=100)
         assert follow(short, job(), running_pod(), now=at(60)).recheck == 60
+        first = plan.decide(short, job(), (running_pod(),), plan.Facts(), CONFIG, at(120))
+        assert first.actions == ()
+        assert first.status is not None
+        assert (first.status["phase"], first.status["reason"]) == ("Running", "DeadlineExceeded")
         story = follow(short, job(), running_pod(), now=at(120))
-        assert StopPod("p1") in story.actions
-        assert story.shown == ("Running", "DeadlineExceeded")
-        assert follow(story.run, job(), running_pod(active_deadline=1), now=at(121)).actions == []
+        assert story.actions == [StopPod("p1", CONFIG.stop_grace_seconds)]
+
+    def test_it_fails_once_it_has_given_what_it_has(self) -> None:
+        told = run(status=STARTED | {"reason": "DeadlineExceeded"}, timeoutSeconds=100)
+        for the_pod, the_job in (
+            (running_pod(deleting=True), job()),
+            (running_pod(deleting=True, gone=True), job(failed="BackoffLimitExceeded", failed_pods=1)),
+            (running_pod(being_stopped=True), job()),
+        ):
+            story = follow(told, the_job, the_pod, now=at(130), store={"p1": PARTIAL})
+            assert story.shown == ("Failed", "DeadlineExceeded")
+            assert story.status["artifacts"]["partial"] is True
+
+    def test_one_that_may_be_retried_runs_again(self) -> None:
+        told = run(status=STARTED | {"reason": "DeadlineExceeded"}, timeoutSeconds=100, retries=1)
+        held = follow(told, job(backoff_limit=1), running_pod(deleting=True), now=at(130), store={"p1": PARTIAL})
+        assert held.shown == ("Running", "DeadlineExceeded")
+        ended_now = follow(held.run, job(backoff_limit=1), failed_pod(code=143, deleting=True), now=at(131))
+        assert ended_now.shown == ("Pending", "Retrying")
 
     def test_one_that_ends_in_time_may_be_stored_after_it(self) -> None:
         story = follow(run(status=STARTED, timeoutSeconds=100), job(), uploading_pod(), now=at(500))
@@ -481,7 +491,11 @@ class TestAnAttemptThatIsFollowedByAnother:
         assert "node drained" in story.status["message"]
 
     def test_a_pod_deleted_by_hand(self) -> None:
-        assert follow(run(status=STARTED), job(), running_pod(gone=True)).shown == ("Pending", "Disrupted")
+        again = follow(run(status=STARTED, retries=1), job(backoff_limit=1), running_pod(gone=True))
+        assert again.shown == ("Pending", "Disrupted")
+
+    def test_a_last_attempt_that_failed_waits_for_the_job_to_say_so(self) -> None:
+        assert follow(run(status=STARTED), job(), failed_pod()).statuses == []
 
     def test_the_one_that_made_the_job_complete_decides_not_the_one_that_failed(self) -> None:
         lagging = follow(run(status=STARTED), job(complete=True), failed_pod(), running_pod("p2", created=50))

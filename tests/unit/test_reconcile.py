@@ -18,7 +18,6 @@ WRITES = {
     "patch_job_spec",
     "delete_job",
     "stop_pod",
-    "kill_pod",
     "delete_run",
     "write_status",
     "post_event",
@@ -144,6 +143,20 @@ def test_a_kill_at_any_call_of_a_cancellation_changes_nothing(has_effect: bool) 
         assert world.final is not None
         assert (world.final["phase"], world.jobs_made) == ("Cancelled", 1)
         assert world.final["artifacts"]["partial"] is True
+
+
+def test_a_polite_simulation_that_is_cancelled_has_not_succeeded() -> None:
+    world = make(Behaviour(stop_code=0, long=40))
+    while world.status.get("phase") != "Running":
+        world.job_controller()
+        for pod in list(world.pods):
+            world.kubelet(pod)
+        world.deliver_all()
+        world.work()
+    world.change_spec(cancelled=True)
+    world.be_fair()
+    assert world.final is not None
+    assert world.final["phase"] == "Cancelled"
 
 
 def test_a_conflict_is_resolved_by_looking_again() -> None:
