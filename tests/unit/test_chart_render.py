@@ -327,7 +327,7 @@ ALLOWED = {
     ("simops.dev", "simulationsweeps"): {"get", "list", "watch"},
     ("simops.dev", "simulationsweeps/status"): {"patch"},
     ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete"},
-    ("", "pods"): {"list", "watch", "patch", "delete"},
+    ("", "pods"): {"list", "watch", "delete"},
     ("", "pods/log"): {"get"},
     ("", "events"): {"create"},
 }
