@@ -11,7 +11,8 @@ from simops_demo.installation import Cluster, output
 
 KIND = "simulationjobs.simops.dev"
 FINISHED = {"Succeeded", "Failed", "Cancelled"}
-LINE = r'jsonpath={.status.phase}{"\t"}{.status.reason}{"\t"}{.status.message}{"\n"}'
+# No tabs: while watching, kubectl aligns columns and writes spaces for them.
+LINE = r'jsonpath={.status.phase}{"|"}{.status.reason}{"|"}{.status.message}{"\n"}'
 
 
 def follow(cluster: Cluster, name: str, namespace: str, *, timeout: float, start: float) -> str:
@@ -24,9 +25,10 @@ def follow(cluster: Cluster, name: str, namespace: str, *, timeout: float, start
         alarm.start()
         try:
             for line in process.stdout or ():
-                now, reason, message = (part.strip() for part in f"{line.rstrip()}\t\t".split("\t")[:3])
+                now, reason, message = (part.strip() for part in f"{line.rstrip()}||".split("|", 2))
                 now = now or "Pending"
                 if now != phase:
+                    message = message.rstrip("|")
                     why = f"  {reason}: {message}" if reason and now in FINISHED - {"Succeeded"} else ""
                     say(f"{time.monotonic() - start:6.1f} s  {now}{why}")
                 phase = now
