@@ -35,6 +35,8 @@ class Cache:
         self.pods: dict[str, dict[str, PodView]] = {}
         self.doubtful: set[str] = set()
         """UIDs whose object left the watch: finished by us or deleted by somebody; the API server is to be asked."""
+        self.revisits: set[str] = set()
+        """UIDs of finished runs that are to be looked at again all the same: their time to live is about to end, or something is left of them."""
         self._finished: OrderedDict[str, None] = OrderedDict()
 
     def is_finished(self, uid: str) -> bool:

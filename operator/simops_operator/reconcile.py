@@ -74,6 +74,9 @@ class Reconciler:
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
 
     async def _reconcile(self, key: Key) -> None:
+        if self._cache.is_finished(key.uid) and key.uid not in self._cache.revisits:
+            return  # an event that came while the run was being finished
+        self._cache.revisits.discard(key.uid)
         memory = self._memories.setdefault(key.uid, _Memory())
         memory.store_error = ""
         # What the store did not have, or had in part, may be there now.
@@ -103,6 +106,8 @@ class Reconciler:
             # What is due later than this is found by the comparison with the LIST: memory must not follow history.
             if decision.recheck is not None and (not run.finished or decision.recheck < _REMEMBER_SECONDS):
                 await self._queue.add_later(key, min(decision.recheck, _RETRY_LIMIT_SECONDS))
+                if run.finished:
+                    self._cache.revisits.add(key.uid)
             break
         else:
             raise RuntimeError(f"{_MAX_STEPS} steps led to nothing that lasts")

@@ -92,6 +92,7 @@ class Resync:
         due = expiry_of(run, self._config)
         seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
         if seconds is not None and seconds < self._interval:
+            self._cache.revisits.add(run.uid)
             await self._queue.add_later(Key(run.namespace, run.name, run.uid), seconds)
 
     async def _jobs(self, namespace: str) -> None:
@@ -109,6 +110,7 @@ class Resync:
             if key.uid in self._cache.runs:
                 self._cache.put_job(key.uid, view)
             elif not view.finished and not view.deleting:
+                self._cache.revisits.add(key.uid)
                 await self._queue.add(key)  # its run is finished or gone: to be cleaned up
         for uid, job in known.items():
             if job.uid not in present:

@@ -9,6 +9,9 @@ from simops_operator.core.run import Run
 from simops_operator.core.status import Outcome, with_message
 from simops_operator.core.views import ContainerView, JobView, PodView, Summary
 
+SCHEDULING_PATIENCE = timedelta(seconds=20)
+"""A Pod that waits shorter than this for a node is nothing to tell: in a burst most of them do."""
+
 _PULL_FAILURES = frozenset(
     {
         "ErrImagePull",
@@ -24,7 +27,9 @@ _START_FAILURES = frozenset({"StartError", "ContainerCannotRun", "RunContainerEr
 _REMEMBERED = frozenset({Reason.DEADLINE_EXCEEDED, Reason.EVICTED, Reason.OOM_KILLED})
 
 
-def waiting(run: Run, job: JobView | None, pod: PodView | None, config: JobConfig) -> tuple[Outcome, datetime | None]:
+def waiting(
+    run: Run, job: JobView | None, pod: PodView | None, config: JobConfig, now: datetime
+) -> tuple[Outcome, datetime | None]:
     """Return the state of an attempt that has not started, and when to give it up (None: never)."""
     spec_limit = run.spec.pending_timeout_seconds if run.spec is not None else None
     limit = spec_limit or config.pending_timeout_seconds or None
@@ -40,9 +45,8 @@ def waiting(run: Run, job: JobView | None, pod: PodView | None, config: JobConfi
             ends = min(pull_ends, gives_up_at) if gives_up_at else pull_ends
             return Outcome(Phase.PENDING, Reason.IMAGE_PULL_FAILED, _waiting_message(name, container), pod=pod), ends
     if pod.unschedulable:
-        return Outcome(
-            Phase.PENDING, Reason.SCHEDULING, f"no node takes it yet: {pod.unschedulable}", pod=pod
-        ), gives_up_at
+        reason = Reason.SCHEDULING if now >= pod.created + SCHEDULING_PATIENCE else Reason.JOB_CREATED
+        return Outcome(Phase.PENDING, reason, f"no node takes it yet: {pod.unschedulable}", pod=pod), gives_up_at
     return Outcome(Phase.PENDING, Reason.JOB_CREATED, "its Pod is being started", pod=pod), gives_up_at
 
 

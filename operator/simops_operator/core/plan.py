@@ -330,11 +330,14 @@ def _wait(at: _Situation) -> Decision | None:
     pod = at.latest
     if pod is not None and (pod.started or pod.ended):
         return None
-    outcome, gives_up_at = endings.waiting(at.run, at.job, pod, at.config)
+    outcome, gives_up_at = endings.waiting(at.run, at.job, pod, at.config, at.now)
     if gives_up_at is not None and at.now >= gives_up_at:
         return at.finish(endings.gave_up(outcome))
-    recheck = (gives_up_at - at.now).total_seconds() if gives_up_at is not None else None
-    return at.say(outcome, recheck=recheck)
+    moments = [gives_up_at] if gives_up_at is not None else []
+    if pod is not None and pod.unschedulable:
+        moments.append(pod.created + endings.SCHEDULING_PATIENCE)
+    ahead = [(moment - at.now).total_seconds() for moment in moments if moment > at.now]
+    return at.say(outcome, recheck=min(ahead, default=None))
 
 
 def _proceed(at: _Situation) -> Decision | None:
