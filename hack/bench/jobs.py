@@ -93,9 +93,10 @@ def main() -> None:
     bare = [bare_job(name, image) for name in names]
     first = run(cluster, "jobs", bare, "status.succeeded")
     with contextlib.ExitStack() as stack:
-        pod = cluster.get("pods", f"--namespace={NAMESPACE}", "--selector=app.kubernetes.io/component=operator")[
+        pods = cluster.get("pods", f"--namespace={NAMESPACE}", "--selector=app.kubernetes.io/component=operator")[
             "items"
-        ][0]
+        ]
+        pod = next(p for p in pods if "deletionTimestamp" not in p["metadata"])
         address = stack.enter_context(forwarded(cluster, f"pod/{pod['metadata']['name']}", 8081))
         before = api_calls(address)
         own = run(cluster, "simulationjobs", [simulation_job(name, image) for name in names], "status.phase")
