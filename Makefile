@@ -57,7 +57,7 @@ test: lint images ## Pass every test, unit to end-to-end, on a cluster of their 
 	  --cluster-name $(TEST_CLUSTER) --kind-bin hack/kind --kind-kubectl-bin "$$($(PY) hack/cluster tool kubectl)" $(ARGS); \
 	  result=$$?; $(PY) hack/cluster down --name $(TEST_CLUSTER); exit $$result
 
-bench: env ## Measure what docs/benchmarks.md states.
+bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done
 
 clean: ## Remove the cluster, .venv, results and caches of this checkout; kept for others: ~/.cache/simops.

@@ -1,6 +1,6 @@
 """How fast the bundle sidecar brings outputs to MinIO, relative to the obvious way in the same run.
 
-    python3 hack/bench/bundle.py --minio "$(hack/cluster tool minio)"
+    .venv/bin/python hack/bench/bundle.py
 
 The baseline is what one would write without thinking of memory, disk or outages: `zipfile` (deflate, level 1) to a file,
 then minio-py's `fput_object`. Both are a process of their own, so both pay for importing minio. The ratios are what
@@ -125,11 +125,13 @@ def small(outputs: Path) -> int:
 def main() -> int:
     """Print one line for each kind of outputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minio", required=True, help="path of the MinIO server binary")
+    parser.add_argument("--minio", help="path of the MinIO server binary; without it the local cluster's tool")
     parser.add_argument("--runs", type=int, default=5, help="the best of so many runs counts (default 5)")
     arguments = parser.parse_args()
     print(f"{'outputs':28} {'baseline':>10} {'bundle':>10} {'MB/s':>8} {'files/s':>8}  bundle is")
-    with tempfile.TemporaryDirectory() as place, minio(arguments.minio, Path(place)) as address:
+    tool = [sys.executable, str(ROOT / "hack" / "cluster"), "tool", "minio"]
+    binary = arguments.minio or subprocess.run(tool, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    with tempfile.TemporaryDirectory() as place, minio(binary, Path(place)) as address:
         for make in (noise, text, small):
             outputs = Path(place, make.__name__)
             outputs.mkdir()
