@@ -79,7 +79,9 @@ class WorkQueue(Generic[K]):
                     return key
                 timeout = self._later[0][0] - now if self._later else None
                 try:
-                    await asyncio.wait_for(self._wakeup.wait(), timeout)
+                    # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with a wake-up.
+                    async with asyncio.timeout(timeout):
+                        await self._wakeup.wait()
                 except TimeoutError:
                     continue
 
