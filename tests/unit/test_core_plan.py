@@ -517,6 +517,27 @@ class TestAnAttemptThatIsFollowedByAnother:
         assert story.shown == ("Failed", "ArtifactUploadFailed")
 
 
+class TestPodsThatAreOlderThanTheirJob:
+    @pytest.mark.parametrize(
+        ("the_job", "pods", "shows"),
+        [
+            (job(complete=True), (succeeded_pod(),), True),
+            (job(complete=True), (failed_pod(), succeeded_pod("p2")), True),
+            (job(complete=True), (failed_pod(),), False),
+            (job(complete=True), (), False),
+            (job(failed="x", failed_pods=1), (failed_pod(),), True),
+            (job(failed="x", failed_pods=2), (failed_pod(),), False),
+            (job(failed="x", failed_pods=2), (failed_pod(), running_pod("p2")), False),
+            (job(failed="x", failed_pods=1), (failed_pod(disrupted=True),), False),
+            (job(failed="x"), (), False),
+        ],
+    )
+    def test_are_told_from_those_that_explain_its_end(
+        self, the_job: JobView, pods: tuple[PodView, ...], shows: bool
+    ) -> None:
+        assert plan.shows_the_end(the_job, pods) is shows
+
+
 class TestAPodThatCannotTell:
     def test_the_store_is_asked_when_the_message_has_no_summary(self) -> None:
         mute = succeeded_pod(bundle=ended(0, message=""))

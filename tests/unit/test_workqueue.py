@@ -77,6 +77,22 @@ async def test_one_that_is_added_while_it_is_worked_on_runs_again_afterwards() -
     assert runs["a"] == 2
 
 
+async def test_workers_that_are_idle_are_woken() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    async with working(queue, handle, workers=3):
+        await asyncio.sleep(0.02)
+        await queue.add("a")
+        await until(lambda: seen == ["a"])
+        await asyncio.sleep(0.02)
+        await queue.add_later("b", 0.01)
+        await until(lambda: seen == ["a", "b"])
+
+
 async def test_a_busy_key_does_not_hold_up_another() -> None:
     queue: WorkQueue[str] = WorkQueue()
     seen: list[str] = []
@@ -222,6 +238,25 @@ async def test_no_key_is_ever_forgotten_however_many_workers_there_are(seed: int
             if dice.random() < 0.2:
                 await asyncio.sleep(dice.choice((0, 0.002)))
         await until(lambda: seen == wanted)
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_worker_that_is_stopped_at_the_moment_it_is_woken_stops(ticks: int) -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    await queue.add_later("far", 60)
+
+    async def handle(key: str) -> None:
+        await asyncio.sleep(0)
+
+    worker = asyncio.create_task(queue.work(handle))
+    await asyncio.sleep(0.01)
+    await queue.add("a")
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    worker.cancel()
+    done, _ = await asyncio.wait([worker], timeout=1)
+    worker.cancel()  # so that the test itself ends
+    assert done
 
 
 async def test_a_cancelled_worker_leaves_the_queue_usable() -> None:
