@@ -66,7 +66,7 @@ def test_a_wrong_value_ends_the_program_with_the_name_of_its_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, text: str
 ) -> None:
     monkeypatch.setenv(f"SIMOPS_{name.upper()}", text)
-    monkeypatch.setattr(program.kopf, "configure", lambda **_: pytest.fail("it starts with this value"))
+    monkeypatch.setattr("kopf.configure", lambda **_: pytest.fail("it starts with this value"))
     with pytest.raises(SystemExit) as end:
         program.main()
     assert end.value.code == 2
