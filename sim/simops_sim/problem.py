@@ -23,7 +23,7 @@ MAX_SPATIAL_STEPS = 1_000_000
 """A few dozen rows are held in memory at once; a million points keep that below a GiB."""
 
 _SMALLEST, _LARGEST = 1e-50, 1e50  # keeps every product of parameters away from overflow
-_ROUND_OFF = 1e-12  # r computed from dt and dx may miss 1/2 by a few ulps
+_LARGEST_STABLE_R = STABLE_R * (1 + 1e-12)  # r computed from dt and dx may miss 1/2 by a few ulps
 
 
 class ParameterError(ValueError):
@@ -76,7 +76,7 @@ class Problem:
             raise ParameterError(
                 "spatial_steps", f"{self.spatial_steps} points do not fit into memory; at most {MAX_SPATIAL_STEPS}"
             )
-        if self.method == "ftcs" and self.r > STABLE_R * (1 + _ROUND_OFF):
+        if self.method == "ftcs" and not self._is_stable_with(self.time_steps):
             longest, steps = STABLE_R * self.dx**2 / self.diffusivity, self.stable_time_steps
             raise ParameterError(
                 "method",
@@ -103,8 +103,16 @@ class Problem:
     @property
     def stable_time_steps(self) -> int:
         """The smallest number of time steps with which FTCS is stable on this grid."""
-        least = self.diffusivity * self.end_time / (STABLE_R * self.dx**2)
-        return max(1, math.ceil(least * (1 - _ROUND_OFF)))
+        steps = max(1, math.ceil(self.diffusivity * self.end_time / (_LARGEST_STABLE_R * self.dx**2)))
+        # The quotient was rounded: ask the very number that decides.
+        while not self._is_stable_with(steps):
+            steps += max(1, steps >> 50)
+        while 1 < steps < 1 << 50 and self._is_stable_with(steps - 1):
+            steps -= 1
+        return steps
+
+    def _is_stable_with(self, time_steps: int) -> bool:
+        return self.diffusivity * (self.end_time / time_steps) / self.dx**2 <= _LARGEST_STABLE_R
 
     @property
     def keeps_maximum_principle(self) -> bool:

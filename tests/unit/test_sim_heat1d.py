@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simops_sim import heat1d
@@ -244,6 +244,7 @@ def test_crank_nicolson_rings_on_a_jump_when_the_step_is_long() -> None:
 
 
 @settings(max_examples=100)
+@example(points=823, length=0.001, alpha=0.04, end=86739.0)
 @given(
     points=st.integers(3, 2000),
     length=st.floats(1e-3, 1e3),
