@@ -1,0 +1,200 @@
+"""The watch cache: what the API server knows of SimulationJobs, kept in memory, so that no reader ever waits for the API server.
+
+For each namespace one task takes a LIST, page by page, and then watches from its resourceVersion, with bookmarks, for ever. A watch that
+ends, breaks or falls silent is taken up where it was. Where the API server no longer knows that place (410), another LIST is taken and
+compared with what is here; readers go on reading what is here meanwhile.
+
+What a reader may rely on:
+
+- before the first LIST is complete there is no answer (``synced`` is false), rather than a wrong one;
+- an answer shows one moment of each namespace, at most ``age`` seconds old, and never an older one than an answer of this process before;
+- after ``wait_for`` with the resourceVersion of a write returned true, every answer of this process has that write. A second process has
+  it once its own watch has delivered that resourceVersion, usually within milliseconds.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from simops_api.cluster import ApiError, UnreachableError
+from simops_api.index import Index
+from simops_api.records import Record
+
+log = logging.getLogger(__name__)
+
+KubeDict = dict[str, Any]
+_GONE = 410
+_FIRST_PAUSE = 0.1
+_SHORT_SECONDS = 1.0
+"""A watch that ends sooner than this is not followed by another one at once."""
+_RELIST_AFTER = 5
+"""After so many refusals in a row the place in the history is given up: it may be of a cluster that was restored from a backup."""
+_BREATH = 50
+"""After so many events in a row readers get a turn."""
+
+
+class Source(Protocol):
+    """Where objects come from: the part of ``Cluster`` that the cache needs."""
+
+    async def list_page(self, namespace: str, limit: int, after: str) -> KubeDict:
+        """Return one page of objects."""
+
+    def watch(self, namespace: str, version: str, seconds: int) -> AsyncGenerator[KubeDict, None]:
+        """Yield events."""
+
+
+@dataclass
+class _Place:
+    """How far one namespace has been read."""
+
+    namespace: str
+    version: str = ""
+    """The resourceVersion up to which everything is known; empty: a LIST is needed."""
+    synced: bool = False
+    contact: float = float("-inf")
+    refusals: int = 0
+    waiters: set[tuple[int, asyncio.Future[None]]] = field(default_factory=set)
+
+
+class JobCache:
+    """The SimulationJobs of some namespaces."""
+
+    def __init__(
+        self,
+        source: Source,
+        namespaces: tuple[str, ...],
+        record_of: Callable[[KubeDict], Record],
+        *,
+        page: int = 500,
+        watch_seconds: int = 30,
+        longest_pause: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.index = Index()
+        self.relists = 0
+        """How often a LIST was taken."""
+        self._source = source
+        self._record_of = record_of
+        self._page = page
+        self._watch_seconds = watch_seconds
+        self._longest_pause = longest_pause
+        self._first_pause = min(_FIRST_PAUSE, longest_pause)
+        self._clock = clock
+        self._places = {namespace: _Place(namespace) for namespace in namespaces}
+
+    # Reading
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """The namespaces that are watched."""
+        return frozenset(self._places)
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been read once."""
+        return all(place.synced for place in self._places.values())
+
+    @property
+    def age(self) -> float:
+        """Seconds since the API server was last heard of, for the namespace where that is longest ago."""
+        return self._clock() - min(place.contact for place in self._places.values())
+
+    async def wait_for(self, namespace: str, version: str, seconds: float) -> bool:
+        """Wait until a resourceVersion of a namespace has been seen; return whether it was within so many seconds."""
+        place = self._places[namespace]
+        if place.version and int(place.version) >= int(version):
+            return True
+        waiter = (int(version), asyncio.get_running_loop().create_future())
+        place.waiters.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter[1]
+        except TimeoutError:
+            return False
+        finally:
+            place.waiters.discard(waiter)
+        return True
+
+    # Following
+    async def run(self) -> None:
+        """Follow all namespaces until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for place in self._places.values():
+                tasks.create_task(self._follow(place), name=f"watch of {place.namespace}")
+
+    async def _follow(self, place: _Place) -> None:
+        pause = self._first_pause
+        while True:
+            began = self._clock()
+            try:
+                if not place.version:
+                    await self._list(place)
+                await self._watch(place)
+                place.refusals = 0
+                if self._clock() - began >= _SHORT_SECONDS:
+                    pause = self._first_pause
+                    continue
+            except ApiError as error:
+                place.refusals += 1
+                if error.status == _GONE or place.refusals >= _RELIST_AFTER:
+                    place.version = ""
+                    place.refusals = 0
+                log.warning("watch of %s: %s", place.namespace, error)
+            except UnreachableError as error:
+                log.warning("watch of %s: %s", place.namespace, error)
+                if self._clock() - began >= self._longest_pause:
+                    pause = self._first_pause
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads replicas, keeps no secret
+            pause = min(pause * 2, self._longest_pause)
+
+    async def _list(self, place: _Place) -> None:
+        self.relists += 1
+        records: dict[str, Record] = {}
+        after = ""
+        while True:
+            page = await self._source.list_page(place.namespace, self._page, after)
+            place.contact = self._clock()
+            for item in page.get("items") or []:
+                record = self._record_of(item)
+                records[record.id] = record
+            meta = page.get("metadata") or {}
+            after = meta.get("continue") or ""
+            if not after:
+                break
+        gone = [job_id for job_id in self.index.ids(place.namespace) if job_id not in records]
+        self.index.change(records.values(), gone)
+        place.synced = True
+        self._reach(place, str(meta["resourceVersion"]))
+        log.info("%s: %d objects listed, %d gone", place.namespace, len(records), len(gone))
+
+    async def _watch(self, place: _Place) -> None:
+        count = 0
+        async with aclosing(self._source.watch(place.namespace, place.version, self._watch_seconds)) as events:
+            async for event in events:
+                self._apply(place, event)
+                count += 1
+                if count % _BREATH == 0:
+                    await asyncio.sleep(0)
+        place.contact = self._clock()
+
+    def _apply(self, place: _Place, event: KubeDict) -> None:
+        kind, obj = event.get("type"), event.get("object") or {}
+        if kind == "ERROR":
+            raise ApiError(int(obj.get("code") or 500), str(obj.get("message") or "the watch failed"))
+        if kind in ("ADDED", "MODIFIED"):
+            self.index.change([self._record_of(obj)])
+        elif kind == "DELETED":
+            self.index.change(gone=[self._record_of(obj).id])
+        place.contact = self._clock()
+        self._reach(place, str(obj["metadata"]["resourceVersion"]))
+
+    def _reach(self, place: _Place, version: str) -> None:
+        place.version = version
+        for wanted, future in [w for w in place.waiters if w[0] <= int(version)]:
+            place.waiters.discard((wanted, future))
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,67 @@
+"""Whether the process should be restarted (live), be sent requests (ready), and how it is (health)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from simops_api.errors import RESPONSES, ProblemError, unavailable
+from simops_api.state import State
+
+router = APIRouter(tags=["health"], responses=RESPONSES)
+
+
+class Health(BaseModel):
+    """How the gateway is."""
+
+    status: str = "ok"
+
+
+class CacheHealth(Health):
+    """How the gateway and its cache are."""
+
+    synced: bool
+    """Whether all jobs have been read once."""
+    jobs: int
+    """Jobs that are known."""
+    age_seconds: float | None = None
+    """Seconds since the API server was last heard of."""
+    relists: int
+    """How often all jobs were read anew."""
+
+
+async def _state(request: Request) -> State:
+    state: State = request.app.state.gateway
+    return state
+
+
+Gateway = Annotated[State, Depends(_state)]
+
+
+@router.get("/live")
+async def live(gateway: Gateway) -> Health:
+    """Whether the process works; nothing outside of it is asked."""
+    if gateway.following.done():
+        raise ProblemError(503, "the watch of the API server has ended: the process must be restarted")
+    return Health()
+
+
+@router.get("/ready")
+async def ready(gateway: Gateway) -> Health:
+    """Whether all jobs have been read once. It stays so when the API server is gone for a while: reads go on from memory."""
+    if not gateway.cache.synced:
+        raise unavailable("not all jobs have been read yet", 1)
+    return Health()
+
+
+@router.get("/health")
+async def health(gateway: Gateway) -> CacheHealth:
+    """Say how the gateway is, for people."""
+    cache = gateway.cache
+    return CacheHealth(
+        status="ok" if cache.synced else "starting",
+        synced=cache.synced,
+        jobs=len(cache.index),
+        age_seconds=round(cache.age, 1) if cache.synced else None,
+        relists=cache.relists,
+    )

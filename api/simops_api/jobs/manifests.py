@@ -1,0 +1,110 @@
+"""A request becomes the object to create (pure: the name is given)."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from simops_api.errors import ProblemError, mistake, mistakes
+from simops_api.jobs.models import JobRequest
+from simops_api.settings import Settings
+from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
+from simops_crds.names import API_VERSION
+from simops_crds.v1alpha1 import Method, RunSpec, SimulationJobSpec, SimulationSweepSpec, SweepTemplate
+
+Manifest = dict[str, Any]
+
+_PREFIX_LIMIT = 30
+_MAX_OBJECT_BYTES = 1_400_000
+"""etcd takes 1.5 MiB, and the API server adds to an object."""
+_OWN = frozenset(JobRequest.model_fields) - frozenset(SimulationJobSpec.model_fields)
+_RUN_FIELDS = frozenset(RunSpec.model_fields) | {"pending_timeout_seconds"}
+_SWEEP_FIELDS = frozenset(SimulationJobSpec.model_fields) - _RUN_FIELDS
+
+
+def name_for(image: str, suffix: str) -> str:
+    """Return the name of an object: what the image is called, and a suffix that nobody else has."""
+    last = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    slug = re.sub(r"[^a-z0-9]+", "-", last.lower())[:_PREFIX_LIMIT].strip("-")
+    return f"{slug or 'job'}-{suffix}"
+
+
+def is_sweep(request: JobRequest) -> bool:
+    """Whether many runs are asked for."""
+    return request.sweep is not None or request.space is not None
+
+
+def manifest_of(request: JobRequest, settings: Settings, suffix: str) -> tuple[Kind, Manifest]:
+    """Return the kind of the object that a request asks for, and the object.
+
+    Raises:
+        ProblemError: the request contradicts itself, or this installation.
+    """
+    image = request.image or settings.default_container_image
+    if not image:
+        raise mistake("image", "is needed: this installation has no default image (SIMOPS_DEFAULT_CONTAINER_IMAGE)")
+    namespace = request.namespace or settings.default_namespace
+    if namespace not in settings.namespaces:
+        raise mistake("namespace", f"is not served here; served: {', '.join(settings.namespaces)}")
+    kind = SIMULATION_SWEEP if is_sweep(request) else SIMULATION_JOB
+    spec = _sweep_spec(request, image, settings) if is_sweep(request) else {**_dump(request), "image": image}
+    manifest = {
+        "apiVersion": API_VERSION,
+        "kind": kind.kind,
+        "metadata": {"name": name_for(image, suffix), "namespace": namespace}
+        | ({"labels": request.labels} if request.labels else {}),
+        "spec": spec,
+    }
+    if len(json.dumps(manifest)) > _MAX_OBJECT_BYTES:
+        raise ProblemError(413, "this becomes an object that is larger than Kubernetes takes: split the sweep")
+    return kind, manifest
+
+
+def _dump(request: JobRequest, fields: frozenset[str] | None = None) -> Manifest:
+    # Only what was said: the defaults are the API server's.
+    kept = (fields or frozenset(SimulationJobSpec.model_fields)) - _OWN
+    return request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, include=set(kept))
+
+
+def _sweep_spec(request: JobRequest, image: str, settings: Settings) -> Manifest:
+    if request.sweep is not None and request.space is not None:
+        raise mistake("space", "cannot be given together with sweep: sweep is the list of points, space describes them")
+    template = {**_dump(request, _RUN_FIELDS), "image": image}
+    if not template.get("command") and image == settings.default_container_image:
+        template |= {"command": list(settings.default_container_command)} if settings.default_container_command else {}
+    if not template.get("command"):
+        rule = next(rule for rule in SweepTemplate.rules if "template.command" in rule.message)
+        raise mistake("command", rule.message.replace("template.command", "command"))
+    spec = _dump(request, _SWEEP_FIELDS)
+    if "retries" in spec:
+        spec["retriesPerPoint"] = spec.pop("retries")
+    if request.sweep is not None:
+        points = points_of(request)
+        varied = frozenset[str]().union(*points)
+        template["params"] = {k: v for k, v in (request.params or {}).items() if k not in varied}
+        spec["space"] = {"method": Method.LIST.value, "points": points}
+    elif request.space is not None:
+        spec["space"] = request.space.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    spec["template"] = template
+    try:
+        SimulationSweepSpec.model_validate(spec)
+    except ValidationError as error:
+        raise mistakes(error.errors(include_url=False, include_input=False), "body") from error
+    return spec
+
+
+def points_of(request: JobRequest) -> list[dict[str, Any]]:
+    """Return the points of ``sweep``: a parameter that some points set has its value of ``params`` in the others."""
+    points = request.sweep or []
+    varied = frozenset[str]().union(*points)
+    defaults = {k: v for k, v in (request.params or {}).items() if k in varied}
+    return [defaults | point for point in points]
+
+
+def mapping_of(request: JobRequest, ids: list[str]) -> Mapping[str, dict[str, Any]]:
+    """Return the id of each job → all its parameters."""
+    if not is_sweep(request):
+        return {ids[0]: dict(request.params or {})}
+    return {job_id: {**(request.params or {}), **point} for job_id, point in zip(ids, points_of(request), strict=True)}

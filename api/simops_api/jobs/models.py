@@ -1,0 +1,178 @@
+"""What people send and get. Fields of the kinds are not written again: a request is a SimulationJob's spec with a few more fields."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from simops_crds.base import Parameters, Scalar
+from simops_crds.names import Phase
+from simops_crds.v1alpha1 import ArtifactsStatus, Resources, SimulationJobSpec, Space
+
+
+def _either(name: str) -> AliasChoices:
+    return AliasChoices(name, to_camel(name))
+
+
+class JobRequest(SimulationJobSpec):
+    """One run, or, with ``sweep`` or ``space``, many. Names of fields are written either_way or eitherWay."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=_either, serialization_alias=to_camel),
+        title="JobRequest",
+        json_schema_extra={
+            "examples": [
+                {
+                    "image": "sim:local",
+                    "params": {"length": 1.0, "time_steps": 200, "diffusivity": 0.01, "initial_temp": 100.0},
+                    "metadata": {"project": "heat-transfer"},
+                }
+            ]
+        },
+    )
+
+    image: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(
+        default="", validation_alias=AliasChoices("image", "container_image")
+    )
+    """The simulation image, also called ``container_image``. Default: the installation's."""
+    namespace: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    """Where to make it. Default: the installation's first namespace."""
+    labels: Annotated[dict[str, str], Field(max_length=64)] | None = None
+    """Labels of the object, by which a list can be filtered."""
+    sweep: Annotated[list[Parameters], Field(min_length=1)] | None = None
+    """Many runs: the parameters of each. What ``params`` has as well is its default."""
+    space: Space | None = None
+    """Many runs: a parameter space."""
+
+
+class Created(BaseModel):
+    """What was made."""
+
+    jobs: Annotated[list[str], Field(examples=[["sim-7k2mqx4d"]])]
+    """Ids of the jobs. The points of a space are known once the operator has made them; until then there are none here."""
+    sweep: str | None = None
+    """Id of the sweep, if it is one."""
+    sweep_mapping: dict[str, dict[str, Scalar]]
+    """Id of each job → its parameters."""
+
+
+class Job(BaseModel):
+    """A job as it is answered. Fields without a value are left out."""
+
+    id: str
+    name: str
+    namespace: str
+    uid: str
+    status: Phase
+    reason: str | None = None
+    """Why the status is what it is, one word."""
+    message: str | None = None
+    """Why the status is what it is, a sentence."""
+    image: str
+    command: list[str] | None = None
+    args: list[str] | None = None
+    params: dict[str, Scalar]
+    resources: Resources | None = None
+    timeout_seconds: int
+    metadata: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    cancelled: bool
+    """Whether it has been told to stop."""
+    suspended: bool
+    """Whether it has been told to wait."""
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    exit_code: int | None = None
+    attempts: int | None = None
+    metrics: dict[str, float] | None = None
+    artifacts: ArtifactsStatus | None = None
+
+
+class JobList(BaseModel):
+    """A page of jobs."""
+
+    items: list[Job]
+    page: int
+    size: int
+    total: int
+    """How many jobs the filters let through, on all pages."""
+
+
+class Throughput(BaseModel):
+    """How many jobs finished lately, with whatever result."""
+
+    finished_last_hour: int
+
+
+class Durations(BaseModel):
+    """Seconds from the start of the simulation to the end of the job, of the jobs that finished (nearest rank)."""
+
+    p50: float | None = None
+    p95: float | None = None
+
+
+class JobStats(BaseModel):
+    """Jobs in numbers."""
+
+    total: int
+    by_status: dict[Phase, int]
+    throughput: Throughput
+    duration_seconds: Durations
+
+
+_SUCCESS = "success"
+
+
+def _phase(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    names = {phase.value.lower(): phase for phase in Phase} | {_SUCCESS: Phase.SUCCEEDED}
+    found = names.get(value.lower())
+    if found is None:
+        raise ValueError(f"must be one of {', '.join(names)}, in upper or lower case")
+    return found
+
+
+def _sort(value: Any) -> Any:
+    if value not in ("created", "-created"):
+        raise ValueError("must be created (oldest first) or -created (newest first)")
+    return value
+
+
+def _label(value: str) -> str:
+    key, equals, _ = value.partition("=")
+    if not key or not equals:
+        raise ValueError("must be key=value")
+    return value
+
+
+StatusFilter = Annotated[Phase, BeforeValidator(_phase)]
+LabelFilter = Annotated[str, BeforeValidator(_label)]
+
+
+class NamespaceQuery(BaseModel):
+    """Which jobs are meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    namespace: str | None = None
+    """Only of this namespace."""
+
+
+class JobQuery(NamespaceQuery):
+    """Which jobs are listed, and which page of them."""
+
+    page: Annotated[int, Field(ge=1)] = 1
+    """Which page; the first is 1."""
+    size: Annotated[int, Field(ge=1)] = 50
+    """Jobs on a page."""
+    status: Annotated[list[StatusFilter], Field(max_length=16)] = Field(default_factory=list)
+    """Only of this status, in any case; ``success`` is Succeeded. May be given several times."""
+    label: Annotated[list[LabelFilter], Field(max_length=16)] = Field(default_factory=list)
+    """Only with this label, as key=value. May be given several times: all must be there."""
+    since: datetime | None = None
+    """Only created at this time or later; without a time zone it is UTC."""
+    sort: Annotated[str, BeforeValidator(_sort)] = "-created"
+    """created: oldest first. -created: newest first. Jobs of the same second are in the order of their ids."""

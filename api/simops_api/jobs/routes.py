@@ -1,0 +1,61 @@
+"""The calls for jobs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from simops_api.errors import RESPONSES
+from simops_api.jobs.models import Created, Job, JobList, JobQuery, JobRequest, JobStats, NamespaceQuery
+from simops_api.jobs.service import Jobs
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
+
+
+async def _jobs(request: Request) -> Jobs:
+    jobs: Jobs = request.app.state.jobs
+    return jobs
+
+
+Service = Annotated[Jobs, Depends(_jobs)]
+
+
+def _answer(body: bytes, jobs: Jobs, status: int = 200) -> Response:
+    # Age is of RFC 9111: the answer says what was so at most that many seconds ago.
+    headers = {"Age": str(jobs.age), "Cache-Control": "no-store"}
+    return Response(body, status, headers, "application/json")
+
+
+@router.post("", status_code=201)
+async def create_jobs(body: JobRequest, jobs: Service, response: Response) -> Created:
+    """Run a simulation once, or, with ``sweep`` or ``space``, many times."""
+    made = await jobs.create(body)
+    if made.sweep is None:
+        response.headers["Location"] = f"/api/v1/jobs/{made.jobs[0]}"
+    return made
+
+
+@router.get("", response_model=JobList)
+async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Service) -> Response:
+    """List jobs, newest first. The header ``Age`` says how many seconds old the answer may be."""
+    found = jobs.page(query)
+    head = b'{"page":%d,"size":%d,"total":%d,"items":[' % (query.page, query.size, found.total)
+    return _answer(head + b",".join(record.document for record in found.records) + b"]}", jobs)
+
+
+@router.get("/stats", response_model=JobStats)
+async def job_stats(query: Annotated[NamespaceQuery, Query()], jobs: Service) -> Response:
+    """Count jobs by status, and say how many finish and how long they take."""
+    return _answer(jobs.stats(query).model_dump_json(exclude_none=True).encode(), jobs)
+
+
+@router.get("/{job_id}", response_model=Job)
+async def get_job(job_id: str, jobs: Service) -> Response:
+    """Return a job: its state with the reason, its parameters and its timings."""
+    return _answer(jobs.get(job_id).document, jobs)
+
+
+@router.delete("/{job_id}", status_code=202, response_model=Job)
+async def cancel_job(job_id: str, jobs: Service) -> Response:
+    """Cancel a job. It is told to stop; what it has written by then is kept. 409 if it has finished already."""
+    record = await jobs.cancel(job_id)
+    return Response(record.document, 202, media_type="application/json")

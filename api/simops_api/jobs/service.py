@@ -1,0 +1,164 @@
+"""What is done to jobs: writes go to the API server, reads to the cache."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any
+
+from simops_api.cache import JobCache
+from simops_api.cluster import ApiError, Cluster
+from simops_api.errors import ProblemError, mistake, unavailable
+from simops_api.index import Page, Query
+from simops_api.jobs.ids import id_of, parse_id, point_id
+from simops_api.jobs.manifests import manifest_of, mapping_of
+from simops_api.jobs.models import (
+    Created,
+    Durations,
+    JobQuery,
+    JobRequest,
+    JobStats,
+    NamespaceQuery,
+    Throughput,
+)
+from simops_api.records import Record, record_of
+from simops_api.settings import Settings
+from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
+from simops_crds.names import Phase
+
+log = logging.getLogger(__name__)
+
+# No vowels, so that no words come about.
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_CONFLICTS = 5
+_HOUR = 3600.0
+
+
+def random_suffix() -> str:
+    """Return what makes a name one that nobody else has."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+class Jobs:
+    """The jobs of the namespaces that the gateway serves."""
+
+    def __init__(
+        self, settings: Settings, cluster: Cluster, cache: JobCache, now: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._cache = cache
+        self._now = now
+
+    # Writing
+    async def create(self, request: JobRequest) -> Created:
+        """Make the object that a request asks for, and see that this process knows it."""
+        kind, manifest = manifest_of(request, self._settings, random_suffix())
+        made = await self._cluster.create(kind, manifest)
+        meta = made["metadata"]
+        own_id = id_of(meta["namespace"], meta["name"], self._settings.default_namespace)
+        if kind is SIMULATION_SWEEP:
+            ids = [point_id(own_id, index) for index in range(len(request.sweep or ()))]
+            return Created(jobs=ids, sweep=own_id, sweep_mapping=dict(mapping_of(request, ids)))
+        await self._seen(meta)
+        return Created(jobs=[own_id], sweep_mapping=dict(mapping_of(request, [own_id])))
+
+    async def cancel(self, job_id: str) -> Record:
+        """Tell a job to stop. To tell it twice changes nothing."""
+        namespace, name = self._place(job_id)
+        for _ in range(_CONFLICTS):
+            obj = await self._current(namespace, name, job_id)
+            record = record_of(obj, job_id)
+            if record.finished:
+                raise ProblemError(409, f"job {job_id} has finished already: {record.phase}")
+            if (obj.get("spec") or {}).get("cancelled"):
+                return record
+            try:
+                obj = await self._cluster.cancel(SIMULATION_JOB, namespace, name, obj["metadata"]["resourceVersion"])
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+                continue
+            await self._seen(obj["metadata"])
+            return record_of(obj, job_id)
+        raise unavailable(f"job {job_id} changes faster than it can be cancelled", 1)
+
+    async def _current(self, namespace: str, name: str, job_id: str) -> dict[str, Any]:
+        try:
+            return await self._cluster.get(SIMULATION_JOB, namespace, name)
+        except ApiError as error:
+            if error.status == 404:
+                raise self._missing(job_id) from error
+            raise
+
+    async def _seen(self, meta: dict[str, Any]) -> None:
+        waits = self._settings.write_wait_seconds
+        if not await self._cache.wait_for(meta["namespace"], meta["resourceVersion"], waits):
+            log.warning("the cache has not seen %s/%s after %s s", meta["namespace"], meta["name"], waits)
+
+    # Reading
+    def get(self, job_id: str) -> Record:
+        """Return a job."""
+        self._require_sync()
+        namespace, name = self._place(job_id)
+        record = self._cache.index.get(id_of(namespace, name, self._settings.default_namespace))
+        if record is None:
+            raise self._missing(job_id)
+        return record
+
+    def page(self, query: JobQuery) -> Page:
+        """Return a page of jobs."""
+        if query.size > self._settings.max_page_size:
+            raise mistake("size", f"must be at most {self._settings.max_page_size}", "query")
+        since = query.since
+        if since is not None:
+            since = since if since.tzinfo else since.replace(tzinfo=UTC)
+        wanted = Query(
+            namespaces=self._scope(query),
+            phases={phase.value for phase in query.status} or None,
+            labels=[(key, value) for key, _, value in (label.partition("=") for label in query.label)],
+            since=since.timestamp() if since else None,
+            newest_first=query.sort.startswith("-"),
+        )
+        self._require_sync()
+        return self._cache.index.page(wanted, (query.page - 1) * query.size, query.size)
+
+    def stats(self, query: NamespaceQuery) -> JobStats:
+        """Return jobs in numbers."""
+        scope = self._scope(query)
+        self._require_sync()
+        since = self._now() - _HOUR
+        found = self._cache.index.stats([phase.value for phase in Phase], namespaces=scope, finished_since=since)
+        return JobStats(
+            total=sum(found.phases.values()),
+            by_status={Phase(name): count for name, count in found.phases.items()},
+            throughput=Throughput(finished_last_hour=found.finished),
+            duration_seconds=Durations(p50=found.durations.get(0.5), p95=found.durations.get(0.95)),
+        )
+
+    @property
+    def age(self) -> int:
+        """How old an answer may be, in whole seconds."""
+        return int(self._cache.age)
+
+    def _require_sync(self) -> None:
+        if not self._cache.synced:
+            raise unavailable("the gateway has just started and does not know all jobs yet", 1)
+
+    def _scope(self, query: NamespaceQuery) -> set[str] | None:
+        if query.namespace is None:
+            return None
+        if query.namespace not in self._settings.namespaces:
+            raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
+        return {query.namespace}
+
+    def _place(self, job_id: str) -> tuple[str, str]:
+        found = parse_id(job_id, self._settings.default_namespace)
+        if found is None or found[0] not in self._settings.namespaces:
+            raise self._missing(job_id)
+        return found
+
+    @staticmethod
+    def _missing(job_id: str) -> ProblemError:
+        return ProblemError(404, f"there is no job {job_id[:200]!r}")

@@ -1,0 +1,59 @@
+"""How much a request may send. FastAPI's own limit answers in plain text; this one answers with a problem document."""
+
+import asyncio
+import contextlib
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from simops_api.errors import ProblemError, response_of
+
+_DRAIN_BYTES = 32 << 20
+_DRAIN_SECONDS = 5.0
+
+
+class BodyLimit:
+    """Refuses a body that is longer than allowed. What is too much is never kept."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._words = f"the body of a request has at most {max_bytes} bytes"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._max_bytes:
+            await _drain(receive)
+            await response_of(ProblemError(413, self._words))(scope, receive, send)
+            return
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._max_bytes:
+                if message.get("more_body"):
+                    await _drain(receive)
+                # Of this class, since FastAPI takes any other one that comes while it reads a body for bad JSON.
+                raise HTTPException(413, self._words)
+            return message
+
+        await self._app(scope, limited, send)
+
+
+async def _drain(receive: Receive) -> None:
+    # A connection that is closed while the other side still sends is reset, and the answer is lost with it.
+    left = _DRAIN_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b"")) or 1
+                if not message.get("more_body"):
+                    return

@@ -1,0 +1,58 @@
+"""What lives as long as the process: the connection to the API server, the cache and the task that follows."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from simops_api.cache import JobCache
+from simops_api.cluster import Cluster, KubeDict, load_client
+from simops_api.jobs.ids import id_of
+from simops_api.jobs.service import Jobs
+from simops_api.records import Record, record_of
+from simops_api.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """The running gateway."""
+
+    cache: JobCache
+    jobs: Jobs
+    following: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[State]:
+    """Connect and follow; at the end stop and give the connections back."""
+    api = await load_client(settings)
+    cluster = Cluster(api)
+
+    def record(obj: KubeDict) -> Record:
+        meta = obj["metadata"]
+        return record_of(obj, id_of(meta["namespace"], meta["name"], settings.default_namespace))
+
+    cache = JobCache(
+        cluster,
+        settings.namespaces,
+        record,
+        page=settings.list_page,
+        watch_seconds=settings.watch_seconds,
+        longest_pause=settings.retry_seconds,
+    )
+    following = asyncio.create_task(cache.run(), name="watch cache")
+    following.add_done_callback(_tell)
+    try:
+        yield State(cache, Jobs(settings, cluster, cache), following)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await api.close()  # type: ignore[no-untyped-call]
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the watch cache has ended", exc_info=error)
