@@ -20,7 +20,6 @@ from simops_crds.names import GROUP, VERSION
 KubeDict = dict[str, Any]
 
 FIELD_MANAGER = "simops-gateway"
-_TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 # The server ends a watch by itself after the seconds it is told; a connection that is silent for longer than that is dead.
 _SILENCE_SECONDS = 5
 _MERGE = "application/merge-patch+json"
@@ -73,8 +72,9 @@ def _path(kind: Kind, namespace: str, name: str = "") -> str:
 class Cluster:
     """The API server, in the gateway's words."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, request_seconds: float = 15.0) -> None:
         self._api = api
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=5)
         self._host = api.configuration.host.rstrip("/")
 
     async def _send(
@@ -85,12 +85,12 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
-        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109 - handed to the HTTP client
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the HTTP client
     ) -> aiohttp.ClientResponse:
         url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout)
+        answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout or self._timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
 

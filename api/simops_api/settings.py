@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     watch_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How long one watch request lasts. A connection on which nothing is heard for longer is given up, so it also bounds how long a dead
     one goes unnoticed."""
+    request_seconds: Seconds = 15.0
+    """How long a request to the API server may take, watches apart."""
     write_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long the answer to a write waits for the cache to have seen it."""
     retry_seconds: Seconds = 10.0

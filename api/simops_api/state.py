@@ -29,7 +29,7 @@ class State:
 async def running(settings: Settings) -> AsyncIterator[State]:
     """Connect and follow; at the end stop and give the connections back."""
     api = await load_client(settings)
-    cluster = Cluster(api)
+    cluster = Cluster(api, settings.request_seconds)
 
     def record(obj: KubeDict) -> Record:
         meta = obj["metadata"]
