@@ -103,6 +103,8 @@ def mistakes(found: Iterable[Mapping[str, Any]], location: str | None = None) ->
                 continue
         if one["type"] == "extra_forbidden":
             detail = "is not known here"
+        elif one["type"] == "model_attributes_type" and not path:
+            detail = "must be a JSON object, sent with Content-Type: application/json"
         said[where, ".".join(path)] = detail
     errors = [FieldError(location=w, field=f, detail=d) for (w, f), d in said.items()]
     shown = "; ".join(f"{e.field or e.location}: {e.detail}" for e in errors[:3])

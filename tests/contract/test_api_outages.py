@@ -217,7 +217,7 @@ async def test_an_api_server_whose_process_is_stopped_is_waited_for(api: Api, ma
             assert [await cancel(gateway, "before") for _ in range(7)] == [503] * 7
             async with gateway.get(JOBS) as response:
                 assert response.status == 200
-                assert [one["id"] for one in (await response.json())["items"]] == ["before"]
+                assert "before" in [one["id"] for one in (await response.json())["items"]]
                 assert int(response.headers["Age"]) >= 5
             assert (await read(gateway, "/ready"))[0] == 200
         answers = [await cancel(gateway, "before")]
@@ -237,10 +237,9 @@ async def test_a_place_that_the_real_api_server_has_forgotten_leads_to_a_list(ap
     following = asyncio.create_task(cache.run())
     try:
         assert await cache.wait_for("default", version, 30)
-        assert [record.id for record in cache.index.page(Query(newest_first=False), 0, 10).records] == [
-            "before",
-            "other",
-        ]
+        ids = {record.id for record in cache.index.page(Query(), 0, 1000).records}
+        assert {"before", "other"} <= ids
+        assert "ghost" not in ids
         assert cache.relists == 1
     finally:
         following.cancel()

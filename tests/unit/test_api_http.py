@@ -85,8 +85,8 @@ def status_of(code: int, message: str, *causes: dict[str, str]) -> dict[str, Any
 BAD = [
     ("{", "", "is not JSON"),
     ("", "", "required"),
-    ("[]", "", "valid dictionary"),
-    ("5", "", "valid dictionary"),
+    ("[]", "", "must be a JSON object"),
+    ("5", "", "must be a JSON object"),
     ('{"params": {"a": NaN}}', "params.a", "finite number"),
     ('{"params": {"a": -Infinity}}', "params.a", "finite number"),
     ('{"params": {"a": 1e999}}', "params.a", "finite number"),
@@ -119,6 +119,14 @@ async def test_a_mistake_is_named_with_its_field_and_nothing_is_made(
         problem = await problem_in(response, 422)
     assert words in problem["detail"]
     assert where is None or where in [error["field"] for error in problem["errors"]]
+    assert not server.written
+
+
+async def test_a_body_that_is_not_said_to_be_json_is_refused_with_the_header_to_send(
+    gateway: aiohttp.ClientSession, server: ApiServer
+) -> None:
+    async with gateway.post("/api/v1/jobs", data=b"{}", headers={"Content-Type": "text/plain"}) as response:
+        assert "Content-Type: application/json" in (await problem_in(response, 422))["detail"]
     assert not server.written
 
 
