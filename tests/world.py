@@ -414,7 +414,7 @@ class FakeCluster:
         world.calls.after("apply_job")
         return out
 
-    async def patch_job_spec(self, namespace: str, name: str, spec: Object) -> None:
+    async def patch_job_spec(self, namespace: str, name: str, spec: Object) -> Object:
         world = self._world
         world.calls.before("patch_job_spec")
         if name not in world.jobs:
@@ -423,6 +423,7 @@ class FakeCluster:
             world.jobs[name]["spec"] |= spec
             world._changed("job", world.jobs[name])
         world.calls.after("patch_job_spec")
+        return copied(world.jobs[name])
 
     async def delete_job(self, namespace: str, name: str) -> None:
         self._world.calls.before("delete_job")

@@ -1,6 +1,6 @@
 """The running operator: one value that holds the connections, the caches and the tasks, and how they start and stop.
 
-Watches feed the caches and the queue in every replica; only the leader (a Lease) takes the LIST, works the queue and writes. A replica that loses the
+Every replica watches, and drops what it sees until it leads (a Lease); the leader takes a LIST, works the queue and writes. A replica that loses the
 Lease ends itself: starting again is cheap and leaves no half-known state.
 """
 

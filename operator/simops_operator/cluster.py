@@ -173,9 +173,9 @@ class Cluster:
             "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=manifest, content_type=_APPLY
         )
 
-    async def patch_job_spec(self, namespace: str, name: str, spec: KubeDict) -> None:
-        """Change fields of a Job's spec."""
-        await self._call("PATCH", _jobs(namespace, name), body={"spec": spec}, content_type=_MERGE)
+    async def patch_job_spec(self, namespace: str, name: str, spec: KubeDict) -> KubeDict:
+        """Change fields of a Job's spec; return the Job."""
+        return await self._call("PATCH", _jobs(namespace, name), body={"spec": spec}, content_type=_MERGE)
 
     async def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job and, in the background, its Pods. A Job that is not there is fine."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from simops_crds.names import CONTAINER_SIMULATION, EXPIRY_PREFIX, FINAL_PHASES, OWNED_PREFIX, key_prefix
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
-from simops_operator.cluster import ApiError, Cluster, event_of
+from simops_operator.cluster import ApiError, Cluster, KubeDict, event_of
 from simops_operator.core import plan
 from simops_operator.core.config import JobConfig
 from simops_operator.core.jobs import Manifest
@@ -25,6 +25,7 @@ from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
+_STORING = (plan.ApplyJob, plan.ArchiveLog, plan.FetchSummary, plan.WriteRecord)
 _MAX_STEPS = 12
 _RETRY_LIMIT_SECONDS = 86_400.0
 _REMEMBER_SECONDS = 900.0
@@ -148,13 +149,15 @@ class Reconciler:
     # Applying
     async def _apply(self, run: Run, actions: tuple[plan.Action, ...], memory: _Memory) -> None:
         for action in actions:
+            if isinstance(action, _STORING):
+                await self._ensure_bucket()
             match action:
                 case plan.ApplyJob(manifest):
                     await self._apply_job(run, manifest)
                 case plan.SuspendJob(job, suspend):
-                    await self._cluster.patch_job_spec(run.namespace, job, {"suspend": suspend})
+                    await self._patch_job(run, job, {"suspend": suspend})
                 case plan.ForbidRetries(job):
-                    await self._cluster.patch_job_spec(run.namespace, job, {"backoffLimit": 0})
+                    await self._patch_job(run, job, {"backoffLimit": 0})
                 case plan.DeleteJob(job):
                     await self._cluster.delete_job(run.namespace, job)
                 case plan.StopPod(pod, grace_seconds):
@@ -169,10 +172,15 @@ class Reconciler:
                 case plan.DeleteRun():
                     await self._cluster.delete_run(run.namespace, run.name, run.uid)
 
-    async def _apply_job(self, run: Run, manifest: Manifest) -> None:
+    async def _patch_job(self, run: Run, job: str, spec: KubeDict) -> None:
+        self._cache.put_job(run.uid, job_view(await self._cluster.patch_job_spec(run.namespace, job, spec)))
+
+    async def _ensure_bucket(self) -> None:
         if not self._bucket_ready:
             await self._store.ensure_bucket()
             self._bucket_ready = True
+
+    async def _apply_job(self, run: Run, manifest: Manifest) -> None:
         if run.spec is not None and run.spec.artifacts.delete_with_job:
             await self._store.put_json(f"{OWNED_PREFIX}/{run.namespace}/{run.name}/{run.uid}", {})
         try:

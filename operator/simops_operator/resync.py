@@ -89,6 +89,8 @@ class Resync:
             return
         if run.uid in self._cache.runs:
             self._cache.put_run(run)
+        if run.uid not in self._cache.runs and run.uid not in self._cache.deleted:
+            self._cache.finish(run.uid)  # events of its Job and Pods mean nothing
         due = expiry_of(run, self._config)
         seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
         if seconds is not None and seconds < self._interval:

@@ -23,7 +23,9 @@ _PULL_FAILURES = frozenset(
     }
 )
 _HOPELESS_PULLS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-_START_FAILURES = frozenset({"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError"})
+_START_FAILURES = frozenset(
+    {"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
+)
 _REMEMBERED = frozenset({Reason.DEADLINE_EXCEEDED, Reason.EVICTED, Reason.OOM_KILLED})
 
 
@@ -44,6 +46,11 @@ def waiting(
             pull_ends = (pod.scheduled_at or pod.created) + timedelta(seconds=grace)
             ends = min(pull_ends, gives_up_at) if gives_up_at else pull_ends
             return Outcome(Phase.PENDING, Reason.IMAGE_PULL_FAILED, _waiting_message(name, container), pod=pod), ends
+        if container.waiting_reason in _START_FAILURES:
+            message = (
+                f"the {name} container cannot be started ({container.waiting_reason}): {container.waiting_message}"
+            )
+            return Outcome(Phase.PENDING, Reason.CONTAINER_CANNOT_RUN, message, pod=pod), gives_up_at
     if pod.unschedulable:
         reason = Reason.SCHEDULING if now >= pod.created + SCHEDULING_PATIENCE else Reason.JOB_CREATED
         return Outcome(Phase.PENDING, reason, f"no node takes it yet: {pod.unschedulable}", pod=pod), gives_up_at

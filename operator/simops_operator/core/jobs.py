@@ -202,7 +202,7 @@ def _resources(spec: SimulationJobSpec, config: JobConfig) -> Manifest:
     }
     requests, limits = dict(given_requests), dict(given_limits)
     for resource, (request, limit) in defaults.items():
-        # A limit alone: Kubernetes takes it as the request. A request alone: the limit is at least that.
+        # A limit alone: Kubernetes takes it as the request. A request alone is the limit too.
         if resource not in given_limits:
             limits[resource] = given_requests.get(resource, limit) if resource in given_requests else limit
         if resource not in given_requests and resource not in given_limits:

@@ -260,9 +260,9 @@ def _end(at: _Situation, pod: PodView | None, *, is_success: bool) -> Decision:
         name = None  # the one that counts is not among those that are known
     summary = parse_summary(pod.bundle.terminated.message) if pod is not None and pod.bundle.terminated else None
     if summary is None and name and (is_success or pod is None or pod.started):
-        if name not in at.facts.summaries:
+        if name not in at.facts.summaries and not at.facts.store_error:
             return Decision((*at.housekeeping, FetchSummary(name)))
-        summary = at.facts.summaries[name]
+        summary = at.facts.summaries.get(name)
     log_stored = bool(name and at.facts.logs.get(name))
     return at.finish(endings.ending(at.run, at.job, pod, summary, is_success=is_success, log_stored=log_stored))
 
@@ -278,8 +278,9 @@ def _cancel(at: _Situation) -> Decision | None:
             stops.insert(0, ForbidRetries(at.job.name))
         stopping = Outcome(Phase.RUNNING, Reason.CANCELLED, "being stopped, as spec.cancelled is set", pod=active[-1])
         return at.say(stopping, *stops)
-    if at.latest is not None and at.latest.started:
-        return _end(at, at.latest, is_success=False)
+    ran = next((p for p in reversed(at.pods) if p.started), None)
+    if ran is not None:
+        return _end(at, ran, is_success=False)
     return at.finish(Outcome(Phase.CANCELLED, Reason.CANCELLED, "cancelled before it started", pod=at.latest))
 
 
@@ -407,7 +408,8 @@ def decide_deleted(run: Run, pods: tuple[PodView, ...], facts: Facts, now: datet
     at = _Situation(run, None, pods, facts, JobConfig(), now)
     if at.housekeeping:
         return Decision(at.housekeeping)
-    if any(not p.ended for p in pods):
+    # One that ignores its signal runs until its grace period is over; there is nothing more to come from it.
+    if any(not p.ended and not at.is_settled(p) for p in pods):
         return Decision(recheck=at.recheck)
     started = [p for p in pods if p.started]
     if not started or run.finished:

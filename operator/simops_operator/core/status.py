@@ -142,7 +142,11 @@ class _Condition:
 
 
 def _conditions(run: Run, outcome: Outcome, *, final: bool) -> list[_Condition]:
-    started = outcome.pod.started if outcome.pod is not None else _had_started(run.status)
+    pod = outcome.pod
+    # kubelet's last word on an evicted Pod knows of no start; ours was said of the same Pod.
+    started = (pod is not None and pod.started) or (
+        (pod is None or pod.name == run.status.get("podName")) and _had_started(run.status)
+    )
     accepted = (
         _Condition(ConditionType.ACCEPTED, True, Reason.VALID)
         if outcome.accepted
@@ -168,7 +172,7 @@ def _artifacts_condition(outcome: Outcome, *, started: bool, final: bool) -> _Co
         return _Condition(kind, False, reason, outcome.message if reason is Reason.STORING_ARTIFACTS else "")
     if not started:
         return _Condition(kind, False, Reason.NOT_STARTED)
-    if outcome.summary is not None and outcome.summary.bundle:
+    if outcome.summary is not None and outcome.summary.bundle and not outcome.summary.error:
         note = "the outputs were taken while the simulation still ran" if outcome.summary.partial else ""
         return _Condition(kind, True, Reason.STORED, note)
     error = outcome.summary.error if outcome.summary is not None else "the bundle container left no summary"
