@@ -62,5 +62,5 @@ bench: up ## Measure what docs/benchmarks.md states.
 
 clean: ## Remove the cluster, .venv, results and caches of this checkout; kept for others: ~/.cache/simops.
 	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); fi
-	rm -rf .venv out dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
+	rm -rf .venv out sim/outputs dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

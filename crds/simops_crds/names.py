@@ -90,7 +90,9 @@ class Reason(_Documented):
     # Waiting on purpose.
     STORE_UNAVAILABLE = (
         "StoreUnavailable",
-        "The store does not answer; nothing is started whose results could not be kept.",
+        (
+            "The store does not answer; what has ended waits for it, and nothing is started whose results could not be kept."
+        ),
     )
     SUSPENDED = "Suspended", "spec.suspend is true, or a queue holds the Job."
     # The ways of failing.

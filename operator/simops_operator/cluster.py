@@ -23,7 +23,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30)
 # A log takes as long as the store takes to swallow it; only silence is a fault.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _PAGE = 500
-_APPLY = "application/apply-patch+yaml"
+# With a parameter, so that the client sends the text as it is: its own JSON escapes are not all YAML, which the API server reads here.
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
 _MERGE = "application/merge-patch+json"
 
 
@@ -169,8 +170,9 @@ class Cluster:
         """Make the Job or see that it is as wanted (server-side apply, KEP-555): repeatable, never makes a second one."""
         meta = manifest["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        body = json.dumps(manifest, ensure_ascii=False)
         return await self._call(
-            "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=manifest, content_type=_APPLY
+            "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=body, content_type=_APPLY
         )
 
     async def patch_job_spec(self, namespace: str, name: str, spec: KubeDict) -> KubeDict:

@@ -148,7 +148,7 @@ class TestARunThatGoesWell:
             (job(complete=True), (succeeded_pod(),)),
         ):
             # Each with a fresh memory, as if the operator had been restarted between any two events.
-            story = follow(now, the_job, *pods)
+            story = follow(now, the_job, *pods, now=at(35))
             if now.finished:
                 assert story.statuses == []
             writes += [(s["phase"], s["reason"]) for s in story.statuses]
@@ -419,7 +419,8 @@ class TestARunThatFails:
     def test_one_that_ends_in_time_may_be_stored_after_it(self) -> None:
         story = follow(run(status=STARTED, timeoutSeconds=100), job(), uploading_pod(), now=at(500))
         assert "StopPod" not in story.kinds
-        assert story.status["reason"] == "SimulationStarted"
+        assert story.status["reason"] == "StoringArtifacts"
+        assert story.events == []
 
     def test_a_sidecar_that_crashes_beside_a_healthy_simulation_costs_nothing(self) -> None:
         crashed = running_pod(bundle=ended(137, reason="OOMKilled"))
@@ -570,9 +571,9 @@ class TestAStoreThatIsDown:
 
     def test_a_run_that_has_ended_waits_for_it(self) -> None:
         story = follow(run(status=STARTED), job(complete=True), succeeded_pod(), store_error="connection refused")
-        assert story.shown == ("Running", "StoringArtifacts")
+        assert story.shown == ("Running", "StoreUnavailable")
         assert "WriteRecord" not in story.kinds
-        assert story.events == [("Warning", "StoringArtifacts")]
+        assert story.events == [("Warning", "StoreUnavailable")]
         after = follow(story.run, job(complete=True), succeeded_pod())
         assert after.shown == ("Succeeded", "Completed")
 

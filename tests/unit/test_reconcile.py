@@ -223,7 +223,7 @@ def test_a_store_that_goes_down_before_the_end_is_waited_for() -> None:
     world.store_is_up = False
     with pytest.raises(StoreError):
         run_now(world.reconciler.reconcile(KEY))
-    assert (world.status["phase"], world.status["reason"]) == ("Running", "StoringArtifacts")
+    assert (world.status["phase"], world.status["reason"]) == ("Running", "StoreUnavailable")
     assert world.final is None
     world.queue.keys.add(KEY)
     world.be_fair()

@@ -43,6 +43,8 @@ class ArtifactsStatus(Model):
     """Bytes of the bundle itself."""
     sha256: str | None = None
     """Checksum of the bundle."""
+    skipped: int | None = None
+    """Files that were left out, such as links that point outside; the manifest beside the bundle says which and why."""
     partial: bool | None = None
     """True when the outputs were taken while the simulation still ran, as it did not stop when told to."""
     expiration_time: datetime | None = None

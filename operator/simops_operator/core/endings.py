@@ -98,8 +98,22 @@ def ending(
         reason, message = failure(run, job, pod)
     outcome = Outcome(phase, reason, message, pod=pod, exit_code=exit_code, summary=summary, log_stored=log_stored)
     if not is_success and pod is not None and pod.started and not stored:
-        return with_message(outcome, f"its outputs could not be stored: {error}")
+        outcome = with_message(outcome, f"its outputs could not be stored: {error}")
+    for note in _notes(pod, summary, log_stored=log_stored):
+        outcome = with_message(outcome, note)
     return outcome
+
+
+def _notes(pod: PodView | None, summary: Summary | None, *, log_stored: bool) -> list[str]:
+    """Return what a person should know of results that are not all there."""
+    notes = []
+    if summary is not None and summary.skipped:
+        notes.append(f"{summary.skipped} left out of the bundle, see its manifest")
+    if summary is not None and summary.metrics_note:
+        notes.append(summary.metrics_note)
+    if pod is not None and pod.started and not log_stored:
+        notes.append("its log could not be read any more")
+    return notes
 
 
 def _success_message(summary: Summary | None) -> str:
@@ -123,9 +137,9 @@ def failure(run: Run, job: JobView | None, pod: PodView | None) -> tuple[Reason,
         return Reason.CONTAINER_CANNOT_RUN, f"could not be started: {terminated.message}"
     if terminated is not None and terminated.exit_code != 0:
         lines = [line for line in terminated.message.splitlines() if line.strip()]
-        return Reason.EXIT_CODE, f"exited with code {terminated.exit_code}" + (
-            f": {lines[-1].strip()}" if lines else ""
-        )
+        deleted = "its Pod was deleted; it " if pod is not None and pod.deleting and not pod.disrupted else ""
+        tail = f": {lines[-1].strip()}" if lines else ""
+        return Reason.EXIT_CODE, f"{deleted}exited with code {terminated.exit_code}{tail}"
     if known in _REMEMBERED:
         return Reason(known), str(run.status.get("message", ""))
     detail = (pod.message or pod.reason if pod is not None else "") or (job.failed_message if job is not None else "")
@@ -138,7 +152,7 @@ def between_attempts(run: Run, pod: PodView) -> Outcome:
         return Outcome(
             Phase.PENDING,
             Reason.DISRUPTED,
-            f"lost its Pod to a disruption and runs again: {pod.message or pod.reason}",
+            "lost its Pod to a disruption and runs again" + (f": {why}" if (why := pod.message or pod.reason) else ""),
             pod=pod,
         )
     if pod.gone and pod.simulation.terminated is None:

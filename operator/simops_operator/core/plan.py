@@ -89,6 +89,7 @@ class DeleteRun:
 
 
 STOPPING_RECHECK_SECONDS = 2.0
+STORING_PATIENCE = timedelta(seconds=10)
 
 Action = (
     ApplyJob | SuspendJob | DeleteJob | ForbidRetries | StopPod | ArchiveLog | FetchSummary | WriteRecord | DeleteRun
@@ -196,7 +197,7 @@ class _Situation:
             message = f"{outcome.message}; waiting for the store to keep log and record: {self.facts.store_error}"
             phase = Phase.RUNNING if outcome.pod is not None and outcome.pod.started else Phase.PENDING
             return self.say(
-                Outcome(phase, Reason.STORING_ARTIFACTS, message, pod=outcome.pod, accepted=outcome.accepted)
+                Outcome(phase, Reason.STORE_UNAVAILABLE, message, pod=outcome.pod, accepted=outcome.accepted)
             )
         if self.housekeeping:
             return Decision(self.housekeeping)
@@ -259,7 +260,7 @@ def _end(at: _Situation, pod: PodView | None, *, is_success: bool) -> Decision:
     if pod is None and any(p.name == name for p in at.pods):
         name = None  # the one that counts is not among those that are known
     summary = parse_summary(pod.bundle.terminated.message) if pod is not None and pod.bundle.terminated else None
-    if summary is None and name and (is_success or pod is None or pod.started):
+    if summary is None and name and (is_success or pod is None or pod.started or at.run.status.get("startTime")):
         if name not in at.facts.summaries and not at.facts.store_error:
             return Decision((*at.housekeeping, FetchSummary(name)))
         summary = at.facts.summaries.get(name)
@@ -353,8 +354,10 @@ def _proceed(at: _Situation) -> Decision | None:
         return at.say(endings.between_attempts(at.run, pod))
     if at.facts.store_error and pod.simulation.terminated is not None:
         return at.say(
-            Outcome(Phase.RUNNING, Reason.STORING_ARTIFACTS, f"waiting for the store: {at.facts.store_error}", pod=pod)
+            Outcome(Phase.RUNNING, Reason.STORE_UNAVAILABLE, f"waiting for the store: {at.facts.store_error}", pod=pod)
         )
+    if (storing := _storing(at, pod)) is not None:
+        return storing
     running = Outcome(
         Phase.RUNNING, Reason.SIMULATION_STARTED, f"runs on node {pod.node}" if pod.node else "runs", pod=pod
     )
@@ -374,6 +377,21 @@ def _proceed(at: _Situation) -> Decision | None:
     is_due = is_told and not pod.deleting and not pod.past_deadline
     stop = [StopPod(pod.name, at.config.stop_grace_seconds)] if is_due else []
     return at.say(late, *stop)
+
+
+def _storing(at: _Situation, pod: PodView) -> Decision | None:
+    """Say that the outputs are being stored, if that takes so long that a person wonders."""
+    ended = pod.simulation.terminated.finished_at if pod.simulation.terminated is not None else None
+    if ended is None:
+        return None
+    wait = (ended + STORING_PATIENCE - at.now).total_seconds()
+    if wait <= 0:
+        return at.say(
+            Outcome(Phase.RUNNING, Reason.STORING_ARTIFACTS, "has ended; its outputs are being stored", pod=pod)
+        )
+    if at.run.status.get("reason") != Reason.SIMULATION_STARTED:
+        return None
+    return Decision(at.housekeeping, recheck=wait)
 
 
 def _after_the_end(
@@ -442,7 +460,6 @@ def event_for(before: Mapping[str, Any], after: Status) -> tuple[str, str, str] 
         Reason.DISRUPTED: "Warning",
         Reason.IMAGE_PULL_FAILED: "Warning",
         Reason.SCHEDULING: "Warning",
-        Reason.STORING_ARTIFACTS: "Warning",
         Reason.STORE_UNAVAILABLE: "Warning",
         Reason.SUSPENDED: "Normal",
     }

@@ -27,17 +27,24 @@ def record_of(run: Run, pods: tuple[PodView, ...], status: Status) -> dict[str, 
         "timings": {
             "created": format_time(run.created),
             "pendingSeconds": _seconds(run.created, started),
-            "runSeconds": _seconds(started, completed),
+            "runSeconds": _seconds(started, _ended(pods) or completed),
         },
     }
 
 
+def _ended(pods: tuple[PodView, ...]) -> datetime | None:
+    """Return when the last simulation ended."""
+    ends = [p.simulation.terminated.finished_at for p in pods if p.simulation.terminated is not None]
+    return max((end for end in ends if end is not None), default=None)
+
+
 def _attempt(pod: PodView) -> dict[str, Any]:
     ended = pod.simulation.terminated
+    started = (ended.started_at if ended else None) or pod.simulation.running_since
     return {
         "pod": pod.name,
         "node": pod.node,
-        "startTime": format_time(ended.started_at) if ended and ended.started_at else None,
+        "startTime": format_time(started) if started else None,
         "completionTime": format_time(ended.finished_at) if ended and ended.finished_at else None,
         "exitCode": ended.exit_code if ended else None,
         "reason": (ended.reason if ended else None) or pod.reason or None,

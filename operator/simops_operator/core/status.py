@@ -120,6 +120,8 @@ def _results(run: Run, outcome: Outcome, now: datetime) -> Status:
             "size": summary.size,
             "sha256": summary.sha256,
         }
+        if summary.skipped:
+            artifacts["skipped"] = summary.skipped
         if summary.partial:
             artifacts["partial"] = True
     if outcome.log_stored and outcome.pod is not None:
@@ -168,13 +170,14 @@ def _conditions(run: Run, outcome: Outcome, *, final: bool) -> list[_Condition]:
 def _artifacts_condition(outcome: Outcome, *, started: bool, final: bool) -> _Condition:
     kind = ConditionType.ARTIFACTS_STORED
     if not final:
-        reason = Reason.STORING_ARTIFACTS if outcome.reason is Reason.STORING_ARTIFACTS else Reason.IN_PROGRESS
-        return _Condition(kind, False, reason, outcome.message if reason is Reason.STORING_ARTIFACTS else "")
-    if not started:
-        return _Condition(kind, False, Reason.NOT_STARTED)
+        if outcome.reason in (Reason.STORING_ARTIFACTS, Reason.STORE_UNAVAILABLE):
+            return _Condition(kind, False, outcome.reason, outcome.message)
+        return _Condition(kind, False, Reason.IN_PROGRESS)
     if outcome.summary is not None and outcome.summary.bundle and not outcome.summary.error:
         note = "the outputs were taken while the simulation still ran" if outcome.summary.partial else ""
         return _Condition(kind, True, Reason.STORED, note)
+    if not started:
+        return _Condition(kind, False, Reason.NOT_STARTED)
     error = outcome.summary.error if outcome.summary is not None else "the bundle container left no summary"
     return _Condition(kind, False, Reason.ARTIFACT_UPLOAD_FAILED, error)
 

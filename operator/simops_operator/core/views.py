@@ -228,6 +228,9 @@ class Summary:
     partial: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    skipped: int = 0
+    metrics_note: str = ""
+    """What became of metrics that are not all here."""
 
 
 def _count(value: Any) -> int:
@@ -254,4 +257,12 @@ def parse_summary(text: str) -> Summary | None:
         if isinstance(metrics, dict)
         else {},
         error=str(raw.get("error") or ""),
+        skipped=_count(raw.get("skipped")),
+        metrics_note=_metrics_note(raw),
     )
+
+
+def _metrics_note(raw: Mapping[str, Any]) -> str:
+    if raw.get("metricsCut"):
+        return "not all metrics fit into the status, the manifest has them"
+    return f"metrics.json: {raw['metricsError']}" if raw.get("metricsError") else ""
