@@ -26,8 +26,9 @@ class _Holder:
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Configure kopf and begin."""
-    # One line for every event of every object tells nobody anything.
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # One line for every event of every object, and for every probe, tells nobody anything.
+    for noisy in ("kopf.objects", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True

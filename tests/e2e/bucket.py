@@ -42,7 +42,7 @@ class Bucket:
             secret = self._cluster.get("secret", "simops-store", where)["data"]
             access, key = (base64.b64decode(secret[name]).decode() for name in ("access-key", "secret-key"))
             (service,) = self._cluster.get("services", where, "--selector=app.kubernetes.io/component=minio")["items"]
-            address = self._door.enter_context(forwarded(self._cluster, service["metadata"]["name"], 9000))
+            address = self._door.enter_context(forwarded(self._cluster, f"service/{service['metadata']['name']}", 9000))
             http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=False)
             self._minio = Minio(
                 address, access_key=access, secret_key=key, secure=False, region="us-east-1", http_client=http

@@ -109,7 +109,7 @@ class Run:
     """One SimulationJob that was started."""
 
     def __init__(self, lab: "Lab", made: Object) -> None:
-        self._lab = lab
+        self.lab = lab
         self.name: str = made["metadata"]["name"]
         self.uid: str = made["metadata"]["uid"]
         self.path = f"{RUNS}/{self.name}"
@@ -118,7 +118,7 @@ class Run:
     # What is there
     def find(self) -> Object | None:
         """Return the object, None when it is gone."""
-        found = self._lab.cluster.find(self.path)
+        found = self.lab.cluster.find(self.path)
         return found if found is not None and found["metadata"]["uid"] == self.uid else None
 
     @property
@@ -133,29 +133,33 @@ class Run:
     @property
     def phases(self) -> list[str]:
         """Every phase that the watch saw, in order."""
-        return self._lab.chronicle.phases[self.uid]
+        return self.lab.chronicle.phases[self.uid]
 
     @property
     def kubernetes_jobs(self) -> set[str]:
         """The UIDs of all Kubernetes Jobs that were ever made for it."""
-        return self._lab.chronicle.jobs[self.uid]
+        return self.lab.chronicle.jobs[self.uid]
 
     def pods(self) -> list[Object]:
         """Return its Pods, the oldest first."""
-        found = self._lab.cluster.items(PODS, labelSelector=f"{LABEL_UID}={self.uid}")
+        found = self.lab.cluster.items(PODS, labelSelector=f"{LABEL_UID}={self.uid}")
         return sorted(found, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+
+    def kubernetes_job_exists(self) -> bool:
+        """Whether there is a Kubernetes Job for it."""
+        return bool(self.lab.cluster.items(JOBS, labelSelector=f"{LABEL_UID}={self.uid}"))
 
     def events(self) -> list[tuple[str, str]]:
         """Return type and reason of its Events."""
-        found = self._lab.cluster.items(EVENTS, fieldSelector=f"involvedObject.uid={self.uid}")
+        found = self.lab.cluster.items(EVENTS, fieldSelector=f"involvedObject.uid={self.uid}")
         return [(event["type"], event["reason"]) for event in found]
 
     # What is done to it
     def patch(self, **spec: Any) -> Object:
-        return self._lab.cluster.merge(self.path, {"spec": spec})
+        return self.lab.cluster.merge(self.path, {"spec": spec})
 
     def delete(self) -> None:
-        self._lab.cluster.request("DELETE", self.path)
+        self.lab.cluster.request("DELETE", self.path)
 
     def attempt(self, *, after: Iterable[str] = (), within: float = 120) -> str:
         """Return the name of the Pod whose simulation runs, one that is not in ``after``."""
@@ -173,7 +177,7 @@ class Run:
 
     def shell(self, pod: str, script: str) -> str:
         """Run a script in the simulation container."""
-        return self._lab.cluster.kubectl(
+        return self.lab.cluster.kubectl(
             "exec", f"--namespace={NAMESPACE}", pod, "--container=simulation", "--", "sh", "-c", script, timeout=60
         )
 
@@ -216,15 +220,15 @@ class Run:
     # What it left
     def objects(self) -> dict[str, int]:
         """Return what the store has of it: name → bytes."""
-        return self._lab.bucket.objects(self.prefix)
+        return self.lab.bucket.objects(self.prefix)
 
-    def stored(self, suffix: str, *, within: float = 60) -> bytes:
-        """Return its only object of this suffix."""
+    def stored(self, suffix: str, *, but: str = "", within: float = 60) -> bytes:
+        """Return its only object of this suffix that is not the one called ``but``."""
 
         def one() -> bytes | None:
-            names = [name for name in self.objects() if name.endswith(suffix)]
+            names = [name for name in self.objects() if name.endswith(suffix) and name != but]
             assert len(names) <= 1, names
-            return self._lab.bucket.read(self.prefix + names[0]) if names else None
+            return self.lab.bucket.read(self.prefix + names[0]) if names else None
 
         return until(one, lambda: f"{suffix} of {self.name}; there is {sorted(self.objects())}", within=within)
 
@@ -232,17 +236,23 @@ class Run:
         found: Object = json.loads(self.stored("record.json"))
         return found
 
+    def wait_for_record(self, *, within: float = 120) -> Object:
+        """Return the record as soon as there is one, for a run whose object is gone."""
+        found = until(
+            lambda: self.lab.bucket.find(f"{self.prefix}record.json"),
+            lambda: f"the record of {self.name}; there is {sorted(self.objects())}",
+            within=within,
+        )
+        record: Object = json.loads(found)
+        return record
+
     def files(self) -> dict[str, bytes]:
         """Return the files of the bundle that its final status names."""
-        artifacts = self.status["artifacts"]
-        files = unpacked(self._lab.bucket.read(artifacts["bundle"]), artifacts["sha256"])
-        assert artifacts["files"] == len(files)
-        assert artifacts["bytes"] == sum(map(len, files.values()))
-        return files
+        return self.lab.unpacked(self.status["artifacts"])
 
     def log(self) -> str:
         """Return the log that its final status names."""
-        return self._lab.bucket.read(self.status["artifacts"]["log"]).decode()
+        return self.lab.bucket.read(self.status["artifacts"]["log"]).decode()
 
 
 class Lab:
@@ -264,6 +274,13 @@ class Lab:
     def start_all(self, *manifests: Object) -> dict[str, Run]:
         """Make SimulationJobs; return them by name."""
         return {run.name: run for run in map(self.start, manifests)}
+
+    def unpacked(self, artifacts: Object) -> dict[str, bytes]:
+        """Return the files of a bundle, given by what a status says of it."""
+        files = unpacked(self.bucket.read(artifacts["bundle"]), artifacts["sha256"])
+        assert artifacts["files"] == len(files)
+        assert artifacts["bytes"] == sum(map(len, files.values()))
+        return files
 
     def clear(self) -> None:
         """Remove what an earlier session left."""
