@@ -27,7 +27,7 @@ class _Holder:
 async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Configure kopf and begin."""
     # One line for every event of every object, and for every probe, tells nobody anything.
-    for noisy in ("kopf.objects", "aiohttp.access"):
+    for noisy in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings.posting.enabled = False
     settings.scanning.disabled = True
