@@ -30,7 +30,7 @@ up: env ## Bring up the local cluster with SimOps installed.
 demo: env ## Bring everything up, run the sample job, put its results into out/demo.
 	@$(PY) hack/demo --cluster $(CLUSTER)
 
-down: env ## Remove the local cluster and everything of it.
+down: env ## Remove the local cluster $(CLUSTER) of this machine and everything of it.
 	@$(PY) hack/cluster down --name $(CLUSTER)
 
 status: env ## Say what runs: the cluster, SimOps, jobs, images.
@@ -60,7 +60,7 @@ test: lint images ## Pass every test, unit to end-to-end, on a cluster of their 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done
 
-clean: ## Remove the cluster, .venv, results and caches of this checkout; kept for others: ~/.cache/simops.
+clean: ## Remove the clusters $(CLUSTER) and $(TEST_CLUSTER), .venv, results and caches; kept: ~/.cache/simops.
 	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); fi
 	rm -rf .venv out sim/outputs dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -26,7 +26,7 @@ from simops_operator.cluster import ApiError, Cluster, load_client
 from simops_operator.reconcile import Reconciler
 from simops_operator.resync import Resync
 from simops_operator.settings import Settings
-from simops_operator.store import Store
+from simops_operator.store import Store, StoreError
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class App:
             self.synced = True
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.settings.workers):
-                    group.create_task(self.queue.work(self._reconciler.reconcile))
+                    group.create_task(self.queue.work(self._reconciler.reconcile, (ApiError, StoreError)))
                 group.create_task(self._resync_for_ever())
         except Exception:
             # Half an operator must not hold the Lease.

@@ -29,6 +29,7 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     # One line for every event of every object, and for every probe, tells nobody anything.
     for noisy in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what fails for good is told by the store
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True

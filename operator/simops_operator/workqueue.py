@@ -93,8 +93,11 @@ class WorkQueue(Generic[K]):
                 self._put(key)
                 self._wakeup.notify()
 
-    async def work(self, handle: Callable[[K], Awaitable[None]]) -> None:
-        """Work on keys for ever; a key whose handler raises is tried again, later each time."""
+    async def work(self, handle: Callable[[K], Awaitable[None]], expected: tuple[type[Exception], ...] = ()) -> None:
+        """Work on keys for ever; a key whose handler raises is tried again, later each time.
+
+        An error that is not ``expected`` shows its traceback once it has come back often enough.
+        """
         while True:
             key = await self._take()
             try:
@@ -104,7 +107,12 @@ class WorkQueue(Generic[K]):
                 ceiling = BACKOFF_FIRST_SECONDS * 2 ** min(failures - 1, 20)
                 delay = min(BACKOFF_LIMIT_SECONDS, ceiling) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
                 log.warning(
-                    "%s: try %d failed, next in %.1f s: %s", key, failures, delay, error, exc_info=failures == 5
+                    "%s: try %d failed, next in %.1f s: %s",
+                    key,
+                    failures,
+                    delay,
+                    error,
+                    exc_info=failures == 5 and not isinstance(error, expected),
                 )
                 await self.add_later(key, delay)
             else:

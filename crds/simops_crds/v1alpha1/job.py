@@ -140,7 +140,8 @@ class Artifacts(Model):
     """What becomes of the bundle, the log and the record in the store."""
 
     delete_with_job: StrictBool = False
-    """Remove them from the store when the object is deleted. By default they outlive it."""
+    """Remove them from the store when the object is deleted, by the operator's next comparison (10 minutes by default).
+    By default they outlive it."""
     expire_after_seconds: Annotated[int, Field(ge=60, le=3_153_600_000)] | None = None
     """Remove bundle and log from the store this many seconds after the run finished; the record stays. Default: never."""
 

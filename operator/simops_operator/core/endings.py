@@ -10,7 +10,7 @@ from simops_operator.core.status import Outcome, with_message
 from simops_operator.core.views import ContainerView, JobView, PodView, Summary
 
 SCHEDULING_PATIENCE = timedelta(seconds=20)
-"""A Pod that waits shorter than this for a node is nothing to tell: in a burst most of them do."""
+"""A Pod that waits shorter than this for a node, or for its containers, is nothing to tell: in a burst most of them do."""
 
 _PULL_FAILURES = frozenset(
     {
@@ -54,7 +54,12 @@ def waiting(
     if pod.unschedulable:
         reason = Reason.SCHEDULING if now >= pod.created + SCHEDULING_PATIENCE else Reason.JOB_CREATED
         return Outcome(Phase.PENDING, reason, f"no node takes it yet: {pod.unschedulable}", pod=pod), gives_up_at
-    return Outcome(Phase.PENDING, Reason.JOB_CREATED, "its Pod is being started", pod=pod), gives_up_at
+    if pod.scheduled_at is not None:
+        # Large images take their time; a volume that cannot be mounted looks the same from here.
+        reason = Reason.STARTING if now >= pod.scheduled_at + SCHEDULING_PATIENCE else Reason.JOB_CREATED
+        message = f"being started on node {pod.node}; if that takes long, see the Events of Pod {pod.name}"
+        return Outcome(Phase.PENDING, reason, message, pod=pod), gives_up_at
+    return Outcome(Phase.PENDING, Reason.JOB_CREATED, "waiting for a node", pod=pod), gives_up_at
 
 
 def _waiting_message(name: str, container: ContainerView) -> str:

@@ -336,8 +336,8 @@ def _wait(at: _Situation) -> Decision | None:
     if gives_up_at is not None and at.now >= gives_up_at:
         return at.finish(endings.gave_up(outcome))
     moments = [gives_up_at] if gives_up_at is not None else []
-    if pod is not None and pod.unschedulable:
-        moments.append(pod.created + endings.SCHEDULING_PATIENCE)
+    if pod is not None:
+        moments.append((pod.scheduled_at or pod.created) + endings.SCHEDULING_PATIENCE)
     ahead = [(moment - at.now).total_seconds() for moment in moments if moment > at.now]
     return at.say(outcome, recheck=min(ahead, default=None))
 
