@@ -13,8 +13,9 @@ from simops_crds.names import CONTAINER_SIMULATION, EXPIRY_PREFIX, FINAL_PHASES,
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
 from simops_operator.cluster import ApiError, Cluster, KubeDict, event_of
-from simops_operator.core import plan
+from simops_operator.core import actions, plan
 from simops_operator.core.config import JobConfig
+from simops_operator.core.events import event_for
 from simops_operator.core.jobs import Manifest
 from simops_operator.core.record import record_of
 from simops_operator.core.run import Run, run_of
@@ -25,7 +26,7 @@ from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
-_STORING = (plan.ApplyJob, plan.ArchiveLog, plan.FetchSummary, plan.WriteRecord)
+_STORING = (actions.ApplyJob, actions.ArchiveLog, actions.FetchSummary, actions.WriteRecord)
 _MAX_STEPS = 12
 _RETRY_LIMIT_SECONDS = 86_400.0
 _REMEMBER_SECONDS = 900.0
@@ -102,7 +103,7 @@ class Reconciler:
             if decision.status is not None:
                 run = await self._write_status(run, decision.status)
                 continue
-            if any(isinstance(a, plan.ArchiveLog | plan.FetchSummary) for a in decision.actions):
+            if any(isinstance(a, actions.ArchiveLog | actions.FetchSummary) for a in decision.actions):
                 continue
             # What is due later than this is found by the comparison with the LIST: memory must not follow history.
             if decision.recheck is not None and (not run.finished or decision.recheck < _REMEMBER_SECONDS):
@@ -147,29 +148,29 @@ class Reconciler:
         return run
 
     # Applying
-    async def _apply(self, run: Run, actions: tuple[plan.Action, ...], memory: _Memory) -> None:
-        for action in actions:
+    async def _apply(self, run: Run, steps: tuple[actions.Action, ...], memory: _Memory) -> None:
+        for action in steps:
             if isinstance(action, _STORING):
                 await self._ensure_bucket()
             match action:
-                case plan.ApplyJob(manifest):
+                case actions.ApplyJob(manifest):
                     await self._apply_job(run, manifest)
-                case plan.SuspendJob(job, suspend):
+                case actions.SuspendJob(job, suspend):
                     await self._patch_job(run, job, {"suspend": suspend})
-                case plan.ForbidRetries(job):
+                case actions.ForbidRetries(job):
                     await self._patch_job(run, job, {"backoffLimit": 0})
-                case plan.DeleteJob(job):
+                case actions.DeleteJob(job):
                     await self._cluster.delete_job(run.namespace, job)
-                case plan.StopPod(pod, grace_seconds):
+                case actions.StopPod(pod, grace_seconds):
                     await self._cluster.stop_pod(run.namespace, pod, grace_seconds)
-                case plan.ArchiveLog(pod):
+                case actions.ArchiveLog(pod):
                     memory.logs[pod] = await self._archive_log(run, pod)
-                case plan.FetchSummary(pod):
+                case actions.FetchSummary(pod):
                     text = await self._store.get_text(f"{_prefix(run)}/{pod}.json")
                     memory.summaries[pod] = parse_summary(text) if text else None
-                case plan.WriteRecord(status):
+                case actions.WriteRecord(status):
                     await self._write_record(run, status)
-                case plan.DeleteRun():
+                case actions.DeleteRun():
                     await self._cluster.delete_run(run.namespace, run.name, run.uid)
 
     async def _patch_job(self, run: Run, job: str, spec: KubeDict) -> None:
@@ -227,7 +228,7 @@ class Reconciler:
         after = run_of(obj)
         self._cache.put_run(after)
         self._count(run, after)
-        event = plan.event_for(run.status, status)
+        event = event_for(run.status, status)
         if event is not None:
             await self._post_event(run, after, event)
         return after
@@ -271,9 +272,9 @@ class Reconciler:
             if decision is None:
                 break
             await self._apply(run, decision.actions, memory)
-            if any(isinstance(a, plan.WriteRecord) for a in decision.actions):
+            if any(isinstance(a, actions.WriteRecord) for a in decision.actions):
                 break
-            if not any(isinstance(a, plan.ArchiveLog | plan.FetchSummary) for a in decision.actions):
+            if not any(isinstance(a, actions.ArchiveLog | actions.FetchSummary) for a in decision.actions):
                 if decision.recheck is not None:
                     await self._queue.add_later(key, decision.recheck)
                 return  # Pods are still ending; their events come

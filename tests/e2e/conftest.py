@@ -29,6 +29,7 @@ OVERRIDES: dict[str, Any] = {
         "namespaces": [NAMESPACE],
         "createNamespaces": True,
         "imagePullGraceSeconds": 5,
+        "terminationGraceSeconds": 180,
         "stopSeconds": 3,
         "stopGraceSeconds": 20,
         "outputsSize": "64Mi",

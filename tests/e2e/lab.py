@@ -286,4 +286,4 @@ class Lab:
         """Remove what an earlier session left."""
         for obj in self.cluster.items(RUNS):
             self.cluster.request("DELETE", f"{RUNS}/{obj['metadata']['name']}")
-        until(lambda: not self.cluster.items(PODS), "no Pods are left of an earlier session", within=180)
+        until(lambda: not self.cluster.items(PODS), "no Pods are left of an earlier session", within=240)

@@ -26,8 +26,7 @@ from builders import (
 
 from simops_crds.names import FINAL_PHASES
 from simops_operator.core import plan
-from simops_operator.core.config import JobConfig
-from simops_operator.core.plan import (
+from simops_operator.core.actions import (
     Action,
     ApplyJob,
     ArchiveLog,
@@ -39,6 +38,8 @@ from simops_operator.core.plan import (
     SuspendJob,
     WriteRecord,
 )
+from simops_operator.core.config import JobConfig
+from simops_operator.core.events import event_for
 from simops_operator.core.run import Run
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary
 
@@ -98,7 +99,7 @@ def follow(
                 case FetchSummary(name):
                     summaries[name] = (store or {}).get(name)
         if decision.status is not None:
-            event = plan.event_for(story.run.status, decision.status)
+            event = event_for(story.run.status, decision.status)
             if event is not None:
                 story.events.append(event[:2])
             story.statuses.append(decision.status)
@@ -659,9 +660,9 @@ class TestEvents:
         ],
     )
     def test_only_for_what_matters(self, phase: str, reason: str, kind: str | None) -> None:
-        event = plan.event_for({}, {"phase": phase, "reason": reason, "message": "m"})
+        event = event_for({}, {"phase": phase, "reason": reason, "message": "m"})
         assert (event[0] if event else None) == kind
 
     def test_never_twice_for_the_same(self) -> None:
         before = {"phase": "Pending", "reason": "Scheduling"}
-        assert plan.event_for(before, {**before, "message": "other words"}) is None
+        assert event_for(before, {**before, "message": "other words"}) is None

@@ -10,90 +10,29 @@ be cleaned away is cleaned away after that.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from simops_crds.names import FINAL_PHASES, Phase, Reason
 from simops_operator.core import endings
+from simops_operator.core.actions import (
+    Action,
+    ApplyJob,
+    ArchiveLog,
+    DeleteJob,
+    DeleteRun,
+    FetchSummary,
+    ForbidRetries,
+    StopPod,
+    SuspendJob,
+    WriteRecord,
+)
 from simops_operator.core.config import JobConfig
-from simops_operator.core.jobs import Manifest, is_image_allowed, job_for, timeout_of
+from simops_operator.core.jobs import is_image_allowed, job_for, timeout_of
 from simops_operator.core.run import Run
 from simops_operator.core.status import Outcome, Status, differs, status_for
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary, parse_time
 
-
-# What can be done, in terms of the cluster and the store. Each is repeatable.
-@dataclass(frozen=True)
-class ApplyJob:
-    """Make the Kubernetes Job, or see that it is there."""
-
-    manifest: Manifest
-
-
-@dataclass(frozen=True)
-class SuspendJob:
-    """Set the Job's ``suspend``."""
-
-    job: str
-    suspend: bool
-
-
-@dataclass(frozen=True)
-class DeleteJob:
-    """Delete the Job and its Pods."""
-
-    job: str
-
-
-@dataclass(frozen=True)
-class ForbidRetries:
-    """Let the Job end with its present Pod."""
-
-    job: str
-
-
-@dataclass(frozen=True)
-class StopPod:
-    """Delete a Pod in good order: its outputs are stored on the way.
-
-    The grace period is given with the first request: kubelet does not shorten one that has begun.
-    """
-
-    pod: str
-    grace_seconds: int
-
-
-@dataclass(frozen=True)
-class ArchiveLog:
-    """Put the log of an attempt into the store."""
-
-    pod: str
-
-
-@dataclass(frozen=True)
-class FetchSummary:
-    """Ask the store what an attempt left there: its Pod cannot tell any more."""
-
-    pod: str
-
-
-@dataclass(frozen=True)
-class WriteRecord:
-    """Put the record of the run into the store."""
-
-    status: Status
-
-
-@dataclass(frozen=True)
-class DeleteRun:
-    """Delete the SimulationJob."""
-
-
 STOPPING_RECHECK_SECONDS = 2.0
 STORING_PATIENCE = timedelta(seconds=10)
-
-Action = (
-    ApplyJob | SuspendJob | DeleteJob | ForbidRetries | StopPod | ArchiveLog | FetchSummary | WriteRecord | DeleteRun
-)
 
 
 @dataclass(frozen=True)
@@ -445,23 +384,3 @@ def decide_deleted(run: Run, pods: tuple[PodView, ...], facts: Facts, now: datet
         log_stored=bool(facts.logs.get(pod.name)),
     )
     return Decision((WriteRecord(status_for(run, outcome, now)),))
-
-
-def event_for(before: Mapping[str, Any], after: Status) -> tuple[str, str, str] | None:
-    """Return (type, reason, message) of the Event that a change of status deserves; None for an ordinary step."""
-    phase, reason = after["phase"], after["reason"]
-    if (before.get("phase"), before.get("reason")) == (phase, reason):
-        return None
-    if phase in FINAL_PHASES:
-        kind = "Warning" if phase == Phase.FAILED else "Normal"
-        return kind, reason, after["message"] or phase
-    worth_telling = {
-        Reason.RETRYING: "Warning",
-        Reason.DISRUPTED: "Warning",
-        Reason.IMAGE_PULL_FAILED: "Warning",
-        Reason.SCHEDULING: "Warning",
-        Reason.STORE_UNAVAILABLE: "Warning",
-        Reason.SUSPENDED: "Normal",
-    }
-    kind = worth_telling.get(Reason(reason), "")
-    return (kind, reason, after["message"]) if kind else None
