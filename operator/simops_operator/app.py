@@ -68,8 +68,9 @@ class _PatientLock(LeaseLock):
 
     async def release(self) -> None:
         """Give the Lease back, so that the next replica need not wait until it is over."""
+        await self.get(self.name, self.namespace)  # the parent does not remember what its own update has made of it
         lease = self.lease_reference
-        if lease is None or lease.spec is None:
+        if lease is None or lease.spec is None or lease.spec.holder_identity != self.identity:
             return
         lease.spec.holder_identity = None
         await self._whether(self._replace(lease))

@@ -4,6 +4,7 @@ Objects are plain dicts: the typed models of the client cost ten times the CPU t
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,7 +24,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30)
 # A log takes as long as the store takes to swallow it; only silence is a fault.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _PAGE = 500
-# With a parameter, so that the client sends the text as it is: its own JSON escapes are not all YAML, which the API server reads here.
+# With a parameter, so that the client sends the text as it is.
 _APPLY = "application/apply-patch+yaml; charset=utf-8"
 _MERGE = "application/merge-patch+json"
 
@@ -170,7 +171,7 @@ class Cluster:
         """Make the Job or see that it is as wanted (server-side apply, KEP-555): repeatable, never makes a second one."""
         meta = manifest["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        body = json.dumps(manifest, ensure_ascii=False)
+        body = yaml_text(manifest)
         return await self._call(
             "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=body, content_type=_APPLY
         )
@@ -229,6 +230,17 @@ class Cluster:
         except ApiError as error:
             if error.status != 404:
                 raise
+
+
+def yaml_text(value: Any) -> str:
+    """Return a value as JSON that is also YAML, in ASCII: the API server reads server-side apply as YAML.
+
+    YAML folds or refuses some characters that stand raw in a string, and does not know JSON's surrogate pairs.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(
+        r"[^\x20-\x7e]", lambda c: f"\\u{ord(c[0]):04x}" if ord(c[0]) < 1 << 16 else f"\\U{ord(c[0]):08x}", text
+    )
 
 
 def _error(status: int, data: bytes) -> ApiError:

@@ -1,0 +1,27 @@
+"""What goes to the API server reads there as it was meant."""
+
+from typing import Any
+
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from simops_operator.cluster import yaml_text
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+@example({"a": "e\u0085f c\u2029 d q \u2028 r"})
+@example({"a": "🚀 𝛼 \U0001fffe"})
+@example({"a": "\x01\x1b\x7f\x9f\ufeff\ufffe"})
+@example({"a": "\\ud83d\\ude80 \\U0001F680"})
+def test_a_manifest_is_the_same_text_to_whoever_reads_it_as_yaml(value: Any) -> None:
+    text = yaml_text({"value": value})
+    assert text.isascii()
+    assert yaml.safe_load(text) == {"value": value}
