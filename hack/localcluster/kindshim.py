@@ -97,6 +97,12 @@ def docker_arguments(argv: Sequence[str]) -> list[str]:
     arguments = list(argv)
     if arguments[:2] == ["create", "cluster"] and not any(item.startswith("--config") for item in arguments):
         arguments.append(f"--config={kindprovider.write_config(cache() / 'kind')}")
+    if arguments[:2] == ["load", "docker-image"]:
+        # Docker has never seen an image that was built here without it.
+        archives = {item: image_archive(item) for item in arguments[2:]}
+        built = {item: str(archive) for item, archive in archives.items() if archive.exists()}
+        if built:
+            arguments = ["load", "image-archive", *(built.get(item, item) for item in arguments[2:])]
     return arguments
 
 
