@@ -32,57 +32,57 @@ class Settings(BaseSettings):
 
     namespaces: Annotated[CommaList, AfterValidator(_not_empty)] = ("default",)
     """Namespaces whose objects are reconciled."""
-    allowed_images: CommaList = ("*",)
+    allowed_images: CommaList = JobConfig.allowed_images
     """Patterns of simulation images that may run; ``*`` stands for any characters."""
-    bundle_image: str = "localhost/simops-operator:dev"
+    bundle_image: str = JobConfig.bundle_image
     """Image of the bundle container: the operator's own."""
-    image_pull_policy: str = "IfNotPresent"
+    image_pull_policy: str = JobConfig.image_pull_policy
     """Pull policy of both containers."""
-    image_pull_secrets: CommaList = ()
+    image_pull_secrets: CommaList = JobConfig.image_pull_secrets
     """Names of pull Secrets in the simulation namespaces."""
 
-    store_endpoint: str = "http://localhost:9000"
+    store_endpoint: str = JobConfig.store_endpoint
     """The store as ``http(s)://host[:port]``."""
-    store_bucket: str = "simops"
+    store_bucket: str = JobConfig.store_bucket
     """Bucket that holds everything."""
-    store_region: str = "us-east-1"
+    store_region: str = JobConfig.store_region
     """Region that requests are signed for."""
-    store_secret: str = "simops-store"  # noqa: S105 - a name
+    store_secret: str = JobConfig.store_secret
     """Secret in the simulation namespaces with access-key and secret-key; empty: workload identity."""
     store_credentials: str = "/simops/store"
     """Folder in which the operator itself finds these keys."""
     store_create_bucket: bool = True
     """Make the bucket when it is missing."""
 
-    service_account: str = "simops-simulation"
+    service_account: str = JobConfig.service_account
     """Service account of simulation Pods. Its token is never mounted."""
-    run_as_user: Annotated[int, Field(ge=1)] = 10001
+    run_as_user: Annotated[int, Field(ge=1)] = JobConfig.run_as_user
     """User and group of both containers."""
-    max_timeout_seconds: Seconds = 604_800
+    max_timeout_seconds: Seconds = JobConfig.max_timeout_seconds
     """Greatest timeout of an attempt; a longer one is cut to it."""
-    pending_timeout_seconds: Annotated[int, Field(ge=0)] = 0
+    pending_timeout_seconds: Annotated[int, Field(ge=0)] = JobConfig.pending_timeout_seconds
     """Pending timeout of a job whose spec gives none; 0: wait for ever."""
-    image_pull_grace_seconds: Seconds = 300
+    image_pull_grace_seconds: Seconds = JobConfig.image_pull_grace_seconds
     """How long a failing image pull is tried."""
-    termination_grace_seconds: Annotated[int, Field(ge=10)] = 600
+    termination_grace_seconds: Annotated[int, Field(ge=10)] = JobConfig.termination_grace_seconds
     """Within this time after its end everything of an attempt must be in the store."""
-    stop_seconds: Seconds = 30
+    stop_seconds: Seconds = JobConfig.stop_seconds
     """How long a simulation may go on after it was told to stop, before its outputs are taken as they are."""
-    stop_grace_seconds: Annotated[int, Field(ge=10)] = 120
+    stop_grace_seconds: Annotated[int, Field(ge=10)] = JobConfig.stop_grace_seconds
     """How long a Pod that is cancelled or takes too long has in all, before it is killed."""
-    ttl_seconds_after_finished: Annotated[int, Field(ge=0)] = 604_800
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0)] = JobConfig.ttl_seconds_after_finished
     """When a finished object is deleted, if its spec does not say."""
-    outputs_size: str = "10Gi"
+    outputs_size: str = JobConfig.outputs_size
     """Size limit of the outputs of one Pod."""
-    tmp_size: str = "1Gi"
+    tmp_size: str = JobConfig.tmp_size
     """Size limit of /tmp of one Pod."""
-    default_cpu_request: str = "500m"
-    default_memory_request: str = "256Mi"
-    default_cpu_limit: str = "2"
-    default_memory_limit: str = "2Gi"
-    bundle_cpu_request: str = "10m"
-    bundle_memory_request: str = "64Mi"
-    bundle_memory_limit: str = "256Mi"
+    default_cpu_request: str = JobConfig.default_cpu_request
+    default_memory_request: str = JobConfig.default_memory_request
+    default_cpu_limit: str = JobConfig.default_cpu_limit
+    default_memory_limit: str = JobConfig.default_memory_limit
+    bundle_cpu_request: str = JobConfig.bundle_cpu_request
+    bundle_memory_request: str = JobConfig.bundle_memory_request
+    bundle_memory_limit: str = JobConfig.bundle_memory_limit
 
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Objects that are reconciled at the same time."""

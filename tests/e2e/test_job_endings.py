@@ -109,7 +109,7 @@ def test_an_image_that_cannot_be_pulled(batch: dict[str, Run]) -> None:
 
 def test_an_image_that_is_not_allowed_is_refused_at_once(simops: Lab) -> None:
     with pytest.raises(Refused, match=r"spec\.image: docker\.io/library/busybox matches none of the patterns"):
-        simops.start(job("untrusted", image="docker.io/library/busybox"))
+        simops.start(job("untrusted", image="registry.example.com/busybox"))
 
 
 def test_the_operator_refuses_an_image_that_the_policy_let_through(simops: Lab) -> None:
@@ -119,7 +119,7 @@ def test_the_operator_refuses_an_image_that_the_policy_let_through(simops: Lab) 
 
     def let_through() -> Run | None:
         try:
-            return simops.start(job("untrusted", image="docker.io/library/busybox"))
+            return simops.start(job("untrusted", image="registry.example.com/busybox"))
         except Refused:
             return None  # the API server has not noticed yet
 
@@ -129,7 +129,7 @@ def test_the_operator_refuses_an_image_that_the_policy_let_through(simops: Lab) 
     finally:
         simops.cluster.merge(path, {"spec": {"validationActions": ["Deny"]}})
     status = run.ended("Failed", "ImageNotTrusted")
-    assert "docker.io/library/busybox is not allowed here" in status["message"]
+    assert "registry.example.com/busybox is not allowed here" in status["message"]
     assert run.condition("Accepted") == ("False", "ImageNotTrusted")
     assert run.kubernetes_jobs == set()
     assert run.record()["status"]["reason"] == "ImageNotTrusted"

@@ -278,9 +278,9 @@ class TestImages:
             ("sim:local", (), False),
             ("sim:local", ("sim:*",), True),
             ("evil/sim:local", ("sim:*",), False),
-            ("ghcr.io/lab/sim:1", ("docker.io/*", "ghcr.io/lab/*"), True),
-            ("ghcrxio/lab/sim:1", ("ghcr.io/lab/*",), False),
-            ("ghcr.io/lab/sim:1.evil", ("ghcr.io/lab/sim:1",), False),
+            ("registry.example.com/lab/sim:1", ("other.example.com/*", "registry.example.com/lab/*"), True),
+            ("registryxexample.com/lab/sim:1", ("registry.example.com/lab/*",), False),
+            ("registry.example.com/lab/sim:1.evil", ("registry.example.com/lab/sim:1",), False),
             ("a[b]", ("a[b]",), True),
         ],
     )
