@@ -108,7 +108,7 @@ def test_an_image_that_cannot_be_pulled(batch: dict[str, Run]) -> None:
 
 
 def test_an_image_that_is_not_allowed_is_refused_at_once(simops: Lab) -> None:
-    with pytest.raises(Refused, match=r"spec\.image: docker\.io/library/busybox matches none of the patterns"):
+    with pytest.raises(Refused, match=r"spec\.image: registry\.example\.com/busybox matches none of the patterns"):
         simops.start(job("untrusted", image="registry.example.com/busybox"))
 
 
