@@ -43,7 +43,7 @@ def kubeconfig() -> Iterator[str]:
     if given:
         yield given
         return
-    name = f"contract-{os.getpid()}"
+    name = os.environ.get("SIMOPS_CONTRACT_CLUSTER") or f"contract-{os.getpid()}"
     path = _cluster("apiserver", "--name", name).splitlines()[-1]
     try:
         yield path

@@ -5,6 +5,7 @@ cluster's version and nothing is downloaded.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from localcluster.golang import tool
 pytestmark = pytest.mark.apiserver
 
 CHART = Path(__file__).parents[2] / "charts" / "simops"
-NAME = "simops-chart"
+NAME = f"{os.environ.get('SIMOPS_CONTRACT_CLUSTER') or f'contract-{os.getpid()}'}-chart"
 VARIANTS = {
     "default": [],
     "local": [f"--values={CHART / 'ci' / 'local-values.yaml'}"],
