@@ -120,7 +120,6 @@ class Reason(_Documented):
     # Not there (yet).
     NOT_STARTED = "NotStarted", "The simulation has not started."
     IN_PROGRESS = "InProgress", "The run has not ended yet."
-    EXPIRED = "Expired", "The artifacts were removed from the store, as spec.artifacts.expireAfterSeconds says."
 
 
 def kubernetes_job_name(name: str, uid: str) -> str:

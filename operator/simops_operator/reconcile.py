@@ -94,7 +94,6 @@ class Reconciler:
             try:
                 await self._apply(run, decision.actions, memory)
             except StoreError as error:
-                self._bucket_ready = False
                 await self._show_store_error(run, memory, error)
                 raise
             except _JobRejectedError as error:
@@ -149,6 +148,13 @@ class Reconciler:
 
     # Applying
     async def _apply(self, run: Run, steps: tuple[actions.Action, ...], memory: _Memory) -> None:
+        try:
+            await self._apply_each(run, steps, memory)
+        except StoreError:
+            self._bucket_ready = False  # it may be gone
+            raise
+
+    async def _apply_each(self, run: Run, steps: tuple[actions.Action, ...], memory: _Memory) -> None:
         for action in steps:
             if isinstance(action, _STORING):
                 await self._ensure_bucket()

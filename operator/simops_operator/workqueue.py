@@ -119,8 +119,3 @@ class WorkQueue(Generic[K]):
                 self._failures.pop(key, None)
             finally:
                 await self._done(key)
-
-    def forget(self, key: K) -> None:
-        """Forget what is remembered of a key that will not come again."""
-        self._failures.pop(key, None)
-        self._due.pop(key, None)

@@ -281,17 +281,3 @@ async def test_the_age_of_its_head_tells_whether_work_moves() -> None:
     await asyncio.sleep(0.02)
     await queue.add("a")
     assert queue.head_age >= 0.02
-
-
-async def test_what_is_forgotten_does_not_come_by_its_time() -> None:
-    queue: WorkQueue[str] = WorkQueue()
-    seen: list[str] = []
-
-    async def handle(key: str) -> None:
-        seen.append(key)
-
-    async with working(queue, handle):
-        await queue.add_later("a", 0.01)
-        queue.forget("a")
-        await queue.add_later("b", 0.03)
-        await until(lambda: seen == ["b"])

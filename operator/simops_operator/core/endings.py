@@ -26,7 +26,6 @@ _HOPELESS_PULLS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _START_FAILURES = frozenset(
     {"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
 )
-_REMEMBERED = frozenset({Reason.DEADLINE_EXCEEDED, Reason.EVICTED, Reason.OOM_KILLED})
 
 
 def waiting(
@@ -145,8 +144,6 @@ def failure(run: Run, job: JobView | None, pod: PodView | None) -> tuple[Reason,
         deleted = "its Pod was deleted; it " if pod is not None and pod.deleting and not pod.disrupted else ""
         tail = f": {lines[-1].strip()}" if lines else ""
         return Reason.EXIT_CODE, f"{deleted}exited with code {terminated.exit_code}{tail}"
-    if known in _REMEMBERED:
-        return Reason(known), str(run.status.get("message", ""))
     detail = (pod.message or pod.reason if pod is not None else "") or (job.failed_message if job is not None else "")
     return Reason.POD_LOST, "its Pod vanished before it told how it ended" + (f": {detail}" if detail else "")
 

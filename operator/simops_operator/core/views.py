@@ -101,7 +101,6 @@ class JobView:
 
     name: str
     uid: str
-    owner_uid: str
     version: int = 0
     started_at: datetime | None = None
     suspended: bool = False
@@ -197,13 +196,11 @@ def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
 def job_view(job: KubeObject) -> JobView:
     """Return the view of a Job as the API server gives it."""
     meta, spec, status = job["metadata"], job.get("spec") or {}, job.get("status") or {}
-    owner: KubeObject = next((o for o in meta.get("ownerReferences") or [] if o.get("controller")), {})
     failed = _condition(job, "Failed")
     has_failed = failed.get("status") == "True"
     return JobView(
         name=meta["name"],
         uid=meta["uid"],
-        owner_uid=owner.get("uid", ""),
         version=version_of(job),
         started_at=parse_time(status.get("startTime")),
         suspended=bool(spec.get("suspend")),
