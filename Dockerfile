@@ -43,6 +43,7 @@ RUN --mount=type=secret,id=certificates sh install.sh packages operator.lock
 
 FROM builder AS operator-code
 COPY crds/simops_crds /opt/simops/app/simops_crds
+COPY crds/simops_io /opt/simops/app/simops_io
 COPY operator/simops_operator /opt/simops/app/simops_operator
 RUN sh install.sh code
 
@@ -65,6 +66,7 @@ RUN --mount=type=secret,id=certificates sh install.sh packages api.lock
 
 FROM builder AS api-code
 COPY crds/simops_crds /opt/simops/app/simops_crds
+COPY crds/simops_io /opt/simops/app/simops_io
 COPY api/simops_api /opt/simops/app/simops_api
 RUN sh install.sh code
 

@@ -23,7 +23,6 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings) as state:
             app.state.gateway = state
-            app.state.jobs = state.jobs
             yield
 
     app = FastAPI(

@@ -1,68 +1,25 @@
-"""Every call that the gateway makes to the API server, and nothing else. Async; nothing here decides anything.
-
-All calls share one bounded connection pool. Objects are plain dicts: the schema's models are for what people send.
-"""
+"""Every call that the gateway makes to the API server, and nothing else. Async; nothing here decides anything."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
-from kubernetes.aio.config import ConfigException
-from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from kubernetes.aio import client
 
-from simops_api.settings import Settings
 from simops_crds.kinds import SIMULATION_JOB, Kind
 from simops_crds.names import GROUP, VERSION
+from simops_io.kube import MERGE_PATCH, ApiError, KubeDict, Transport, error_of, lines
 
-KubeDict = dict[str, Any]
+__all__ = ["ApiError", "Cluster", "KubeDict", "UnreachableError"]
 
 FIELD_MANAGER = "simops-gateway"
 # The server ends a watch by itself after the seconds it is told; a connection that is silent for longer than that is dead.
 _SILENCE_SECONDS = 5
-_MERGE = "application/merge-patch+json"
-
-
-class ApiError(Exception):
-    """The API server refused a request: its status, its words, and the fields that it names."""
-
-    def __init__(
-        self, status: int, message: str, causes: tuple[tuple[str, str], ...] = (), retry_after: int | None = None
-    ) -> None:
-        super().__init__(f"API server answered {status}: {message}")
-        self.status = status
-        self.message = message
-        self.causes = causes
-        self.retry_after = retry_after
 
 
 class UnreachableError(Exception):
     """The API server gave no answer."""
-
-
-async def load_client(settings: Settings) -> client.ApiClient:
-    """Return a client with one bounded connection pool, configured in the cluster or by kubeconfig.
-
-    Raises:
-        ConfigException: there is neither.
-    """
-    configuration = client.Configuration()
-    configuration.connection_pool_maxsize = settings.max_connections + len(settings.namespaces)
-    if settings.kubeconfig or not _is_in_cluster(configuration):
-        await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=settings.kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION, client_configuration=configuration
-        )
-    return client.ApiClient(configuration)
-
-
-def _is_in_cluster(configuration: client.Configuration) -> bool:
-    try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except ConfigException:
-        return False
-    return True
 
 
 def _path(kind: Kind, namespace: str, name: str = "") -> str:
@@ -73,26 +30,8 @@ class Cluster:
     """The API server, in the gateway's words."""
 
     def __init__(self, api: client.ApiClient, request_seconds: float = 15.0) -> None:
-        self._api = api
-        self._timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=5)
-        self._host = api.configuration.host.rstrip("/")
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the HTTP client
-    ) -> aiohttp.ClientResponse:
-        url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout or self._timeout)
-        response: aiohttp.ClientResponse = answer.response
-        return response
+        timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=5)
+        self._transport = Transport(api, FIELD_MANAGER, timeout)
 
     async def _call(
         self,
@@ -104,12 +43,9 @@ class Cluster:
         content_type: str = "application/json",
     ) -> KubeDict:
         try:
-            response = await self._send(method, path, query=query, body=body, content_type=content_type)
-            data = await response.read()
+            data = await self._transport.call(method, path, query=query, body=body, content_type=content_type)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(f"{type(error).__name__}: {error}") from error
-        if response.status >= 400:
-            raise error_of(response.status, data, response.headers.get("Retry-After"))
         return parse(data)
 
     # Reading
@@ -133,10 +69,12 @@ class Cluster:
         }
         patience = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=seconds + _SILENCE_SECONDS)
         try:
-            response = await self._send("GET", _path(SIMULATION_JOB, namespace), query=query, timeout=patience)
+            response = await self._transport.send(
+                "GET", _path(SIMULATION_JOB, namespace), query=query, timeout=patience
+            )
             try:
                 if response.status >= 400:
-                    raise error_of(response.status, await response.read(), None)
+                    raise error_of(response.status, await response.read())
                 async for line in lines(response.content.iter_any()):
                     yield parse(line)
             finally:
@@ -166,18 +104,9 @@ class Cluster:
         """
         patch = {"metadata": {"resourceVersion": version}, "spec": {"cancelled": True}}
         query = {"fieldManager": FIELD_MANAGER}
-        return await self._call("PATCH", _path(kind, namespace, name), query=query, body=patch, content_type=_MERGE)
-
-
-async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines of a stream without their ends, however long they are; an unfinished last one is dropped."""
-    rest = bytearray()
-    async for chunk in chunks:
-        *ended, tail = chunk.split(b"\n")
-        for part in ended:
-            yield bytes(rest + part)
-            rest.clear()
-        rest += tail
+        return await self._call(
+            "PATCH", _path(kind, namespace, name), query=query, body=patch, content_type=MERGE_PATCH
+        )
 
 
 def parse(data: bytes) -> KubeDict:
@@ -193,15 +122,3 @@ def parse(data: bytes) -> KubeDict:
     if not isinstance(value, dict):
         raise UnreachableError(f"no object but {data[:100]!r}")
     return value
-
-
-def error_of(status: int, data: bytes, retry_after: str | None) -> ApiError:
-    """Return the error that an answer of the API server tells."""
-    try:
-        value = parse(data)
-    except UnreachableError:
-        value = {}
-    message = str(value.get("message") or data.decode(errors="replace")[:500])
-    found = (value.get("details") or {}).get("causes") or []
-    causes = tuple((str(c.get("field") or ""), str(c.get("message") or "")) for c in found)
-    return ApiError(status, message, causes, int(retry_after) if retry_after and retry_after.isdecimal() else None)

@@ -1,12 +1,10 @@
 """Whether the process should be restarted (live), be sent requests (ready), and how it is (health)."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
+from simops_api.deps import Gateway
 from simops_api.errors import RESPONSES, ProblemError, unavailable
-from simops_api.state import State
 
 router = APIRouter(tags=["health"], responses=RESPONSES)
 
@@ -28,14 +26,6 @@ class CacheHealth(Health):
     """Seconds since the API server was last heard of."""
     relists: int
     """How often all jobs were read anew."""
-
-
-async def _state(request: Request) -> State:
-    state: State = request.app.state.gateway
-    return state
-
-
-Gateway = Annotated[State, Depends(_state)]
 
 
 @router.get("/live")

@@ -31,6 +31,9 @@ class Record:
     labels: tuple[Label, ...] = ()
     started: float | None = None
     completed: float | None = None
+    uid: str = ""
+    pod: str = ""
+    """Name of the Pod of the latest attempt; empty when there has been none."""
     document: bytes = b"{}"
     """The job as JSON, as it is answered."""
 
@@ -66,6 +69,8 @@ def record_of(obj: Mapping[str, Any], job_id: str) -> Record:
         labels=labels,
         started=seconds_of(status.get("startTime")),
         completed=seconds_of(status.get("completionTime")),
+        uid=str(meta.get("uid") or ""),
+        pod=str(status.get("podName") or ""),
         document=document.encode(errors="replace"),
     )
 

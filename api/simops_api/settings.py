@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     default_container_command: CommaList = ()
     """Command of the default image, for its sweeps that give none (the entrypoint of an image cannot be read from inside the cluster)."""
 
+    store_endpoint: str = "http://simops-minio:9000"
+    """The store as ``http(s)://host[:port]``."""
+    store_bucket: str = "simops"
+    """Bucket that holds everything."""
+    store_region: str = "us-east-1"
+    """Region that requests are signed for."""
+    store_credentials: str = "/simops/store"
+    """Folder with access-key and secret-key; without these files: workload identity."""
+
     kubeconfig: str = ""
     """Kubeconfig to use; empty: the Pod's own service account, else the usual one."""
     max_connections: Annotated[int, Field(ge=1, le=1000)] = 32

@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from simops_api.auth.access import Access, OpenAccess
 from simops_api.cache import JobCache
-from simops_api.cluster import Cluster, KubeDict, load_client
+from simops_api.cluster import Cluster, KubeDict
 from simops_api.jobs.ids import id_of
+from simops_api.jobs.lookup import Lookup
 from simops_api.jobs.service import Jobs
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
+from simops_api.store import Store
+from simops_io.kube import load_client
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +24,12 @@ log = logging.getLogger(__name__)
 class State:
     """The running gateway."""
 
+    settings: Settings
+    access: Access
+    cluster: Cluster
+    store: Store
     cache: JobCache
+    lookup: Lookup
     jobs: Jobs
     following: asyncio.Task[None]
 
@@ -28,7 +37,7 @@ class State:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[State]:
     """Connect and follow; at the end stop and give the connections back."""
-    api = await load_client(settings)
+    api = await load_client(settings.max_connections + len(settings.namespaces), settings.kubeconfig)
     cluster = Cluster(api, settings.request_seconds)
 
     def record(obj: KubeDict) -> Record:
@@ -45,9 +54,14 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     )
     following = asyncio.create_task(cache.run(), name="watch cache")
     following.add_done_callback(_tell)
+    access = OpenAccess(settings.namespaces)
+    store = Store(settings)
+    lookup = Lookup(settings, access, cache)
+    jobs = Jobs(settings, access, cluster, cache, lookup)
     try:
-        yield State(cache, Jobs(settings, cluster, cache), following)
+        yield State(settings, access, cluster, store, cache, lookup, jobs, following)
     finally:
+        store.close()
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await api.close()  # type: ignore[no-untyped-call]

@@ -39,9 +39,13 @@ IMAGES = {
         Image(
             "operator",
             "localhost/simops-operator:dev",
-            ("requirements/operator.lock", "crds/simops_crds", "operator/simops_operator"),
+            ("requirements/operator.lock", "crds/simops_crds", "crds/simops_io", "operator/simops_operator"),
         ),
-        Image("api", "localhost/simops-api:dev", ("requirements/api.lock", "crds/simops_crds", "api/simops_api")),
+        Image(
+            "api",
+            "localhost/simops-api:dev",
+            ("requirements/api.lock", "crds/simops_crds", "crds/simops_io", "api/simops_api"),
+        ),
         Image("sim", "sim:local", ("requirements/sim.lock", "sim/simops_sim")),
     )
 }

@@ -1,60 +1,33 @@
-"""Every call that the operator makes to the API server, and nothing else. Async; nothing here decides anything.
-
-Objects are plain dicts: the typed models of the client cost ten times the CPU to parse and are not needed to read three fields.
-"""
+"""Every call that the operator makes to the API server, and nothing else. Async; nothing here decides anything."""
 
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
-from kubernetes.aio.config import ConfigException
-from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from kubernetes.aio import client
 
 from simops_crds.names import API_VERSION, FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_UID, MANAGED_BY, VERSION
+from simops_io.kube import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    ApiError,
+    KubeDict,
+    Transport,
+    error_of,
+    load_client,
+)
 from simops_operator import metrics
 from simops_operator.core.jobs import Manifest
 
-KubeDict = dict[str, Any]
+__all__ = ["ApiError", "Cluster", "KubeDict", "event_of", "load_client", "yaml_text"]
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 # A log takes as long as the store takes to swallow it; only silence is a fault.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _PAGE = 500
-# With a parameter, so that the client sends the text as it is.
-_APPLY = "application/apply-patch+yaml; charset=utf-8"
-_MERGE = "application/merge-patch+json"
-
-
-class ApiError(Exception):
-    """The API server refused a request: ``status`` is the HTTP status, the text is the server's own message."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"API server answered {status}: {message}")
-        self.status = status
-        self.message = message
-
-
-async def load_client(max_connections: int) -> client.ApiClient:
-    """Return a client with one bounded connection pool, configured in the cluster or by kubeconfig.
-
-    Raises:
-        ConfigException: there is neither.
-    """
-    configuration = client.Configuration()
-    configuration.connection_pool_maxsize = max_connections
-    try:
-        config.load_incluster_config(  # type: ignore[no-untyped-call]
-            client_configuration=configuration
-        )
-    except ConfigException:
-        await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=KUBE_CONFIG_DEFAULT_LOCATION, client_configuration=configuration
-        )
-    return client.ApiClient(configuration)
 
 
 def _runs(namespace: str, name: str = "", sub: str = "") -> str:
@@ -74,24 +47,9 @@ class Cluster:
     """The API server, in the operator's words."""
 
     def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
-        self._host = api.configuration.host.rstrip("/")
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109 - handed to the HTTP client
-    ) -> Any:
-        url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        metrics.API_CALLS.labels(verb=method).inc()
-        return await self._api.call_api(method, url, headers, body, _request_timeout=timeout)
+        self._transport = Transport(
+            api, FIELD_MANAGER, _TIMEOUT, lambda verb: metrics.API_CALLS.labels(verb=verb).inc()
+        )
 
     async def _call(
         self,
@@ -102,10 +60,7 @@ class Cluster:
         body: Any = None,
         content_type: str = "application/json",
     ) -> KubeDict:
-        response = await self._send(method, path, query=query, body=body, content_type=content_type)
-        data = await response.read()
-        if response.status >= 400:
-            raise _error(response.status, data)
+        data = await self._transport.call(method, path, query=query, body=body, content_type=content_type)
         return json.loads(data) if data else {}
 
     async def _get(self, path: str) -> KubeDict | None:
@@ -154,13 +109,12 @@ class Cluster:
         Raises:
             ApiError: with status 404 or 400 when the log is not there (any more).
         """
-        response = await self._send(
+        raw = await self._transport.send(
             "GET", _pods(namespace, pod, "log"), query={"container": container}, timeout=_STREAM_TIMEOUT
         )
-        raw = response.response
         try:
             if raw.status >= 400:
-                raise _error(raw.status, await raw.read())
+                raise error_of(raw.status, await raw.read())
             async for chunk in raw.content.iter_chunked(1 << 18):
                 yield chunk
         finally:
@@ -173,12 +127,12 @@ class Cluster:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         body = yaml_text(manifest)
         return await self._call(
-            "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=body, content_type=_APPLY
+            "PATCH", _jobs(meta["namespace"], meta["name"]), query=query, body=body, content_type=APPLY_PATCH
         )
 
     async def patch_job_spec(self, namespace: str, name: str, spec: KubeDict) -> KubeDict:
         """Change fields of a Job's spec; return the Job."""
-        return await self._call("PATCH", _jobs(namespace, name), body={"spec": spec}, content_type=_MERGE)
+        return await self._call("PATCH", _jobs(namespace, name), body={"spec": spec}, content_type=MERGE_PATCH)
 
     async def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job and, in the background, its Pods. A Job that is not there is fine."""
@@ -205,7 +159,7 @@ class Cluster:
         ]
         path = _runs(namespace, name, "status")
         return await self._call(
-            "PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=patch, content_type="application/json-patch+json"
+            "PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=patch, content_type=JSON_PATCH
         )
 
     async def post_event(self, namespace: str, event: KubeDict) -> None:
@@ -241,14 +195,6 @@ def yaml_text(value: Any) -> str:
     return re.sub(
         r"[^\x20-\x7e]", lambda c: f"\\u{ord(c[0]):04x}" if ord(c[0]) < 1 << 16 else f"\\U{ord(c[0]):08x}", text
     )
-
-
-def _error(status: int, data: bytes) -> ApiError:
-    try:
-        message = json.loads(data)["message"]
-    except (ValueError, KeyError, TypeError):
-        message = data.decode(errors="replace")[:500]
-    return ApiError(status, message)
 
 
 def event_of(

@@ -1,31 +1,22 @@
-"""Every call that the operator makes to the object store (S3). minio-py is synchronous: each call runs in a thread of an own, bounded pool."""
+"""Every call that the operator makes to the object store (S3)."""
 
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO, cast
 
-import urllib3
-from minio import Minio
-from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
 from minio.deleteobjects import DeleteObject
-from minio.error import MinioException, S3Error
+from minio.error import S3Error
 
+from simops_io.s3 import Address, Bucket, StoreError, is_missing
 from simops_operator import metrics
 from simops_operator.settings import Settings
 
-T = TypeVar("T")
+__all__ = ["Store", "StoreError"]
 
 _PART_BYTES = 5 << 20
 _THREADS = 8
-
-
-class StoreError(Exception):
-    """The store did not do what it was asked for; the text says what and why. Worth trying again."""
 
 
 class Store:
@@ -34,51 +25,12 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._bucket = settings.store_bucket
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
-        folder = Path(settings.store_credentials)
-        ca = folder / "ca.crt"
-        self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=5, read=60),
-            maxsize=_THREADS,
-            retries=urllib3.Retry(
-                total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
-            ),
-            ca_certs=str(ca) if ca.exists() else None,
+        address = Address(
+            settings.store_endpoint, settings.store_bucket, settings.store_region, settings.store_credentials
         )
-        self._folder = folder
-        self._client: Minio | None = None
-
-    def _minio(self) -> Minio:
-        # Made at first use: the Secret may be mounted with new keys after a restart, and a wrong endpoint must not stop the operator.
-        if self._client is None:
-            address = urlsplit(self._settings.store_endpoint)
-            self._client = Minio(
-                address.netloc,
-                secure=address.scheme == "https",
-                region=self._settings.store_region,
-                credentials=self._credentials(),
-                http_client=self._http,
-            )
-        return self._client
-
-    def _credentials(self) -> Provider:
-        access, secret = self._folder / "access-key", self._folder / "secret-key"
-        if not access.exists():
-            return IamAwsProvider()
-        token = self._folder / "session-token"
-        return StaticProvider(
-            access.read_text().strip(),
-            secret.read_text().strip(),
-            token.read_text().strip() if token.exists() else None,
-        )
-
-    async def _run(self, what: str, call: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
-        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            metrics.STORE_ERRORS.inc()
-            self._client = None  # keys may have been changed
-            raise StoreError(f"{what}: {error}") from error
+        self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc)
+        self._minio = self._connection.client
+        self._run = self._connection.run
 
     async def ensure_bucket(self) -> None:
         """Make the bucket if it is missing and may be made.
@@ -108,7 +60,7 @@ class Store:
             try:
                 self._minio().stat_object(self._bucket, key)
             except S3Error as error:
-                if error.code in ("NoSuchKey", "NotFound", "ResourceNotFound"):
+                if is_missing(error):
                     return False
                 raise
             return True
@@ -122,7 +74,7 @@ class Store:
             try:
                 response = self._minio().get_object(self._bucket, key)
             except S3Error as error:
-                if error.code == "NoSuchKey":
+                if is_missing(error):
                     return None
                 raise
             try:
@@ -187,8 +139,7 @@ class Store:
 
     def close(self) -> None:
         """Give the connections and threads back."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._http.clear()
+        self._connection.close()
 
 
 class _Reader(io.RawIOBase):

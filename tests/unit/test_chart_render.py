@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from localcluster.golang import tool
+from simops_crds.images import is_image_allowed
 from simops_crds.names import LABEL_MANAGED_BY, LABEL_NETWORK, MANAGED_BY
 from simops_crds.v1alpha1.job import Network
-from simops_operator.core.jobs import is_image_allowed
 from simops_operator.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -9,10 +9,11 @@ from builders import CONFIG, JOB, NAME, NAMESPACE, PREFIX, UID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simops_crds.images import is_image_allowed
 from simops_crds.names import ANNOTATION_PARAMS
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_operator.core.config import JobConfig
-from simops_operator.core.jobs import Manifest, arguments, is_image_allowed, job_for
+from simops_operator.core.jobs import Manifest, arguments, job_for
 
 
 def manifest(config: JobConfig = CONFIG, **spec: Any) -> Manifest:

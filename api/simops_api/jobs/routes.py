@@ -2,21 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
+from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES
 from simops_api.jobs.models import Created, Job, JobList, JobQuery, JobRequest, JobStats, NamespaceQuery
 from simops_api.jobs.service import Jobs
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
-
-
-async def _jobs(request: Request) -> Jobs:
-    jobs: Jobs = request.app.state.jobs
-    return jobs
-
-
-Service = Annotated[Jobs, Depends(_jobs)]
 
 
 def _answer(body: bytes, jobs: Jobs, status: int = 200) -> Response:
@@ -26,36 +19,36 @@ def _answer(body: bytes, jobs: Jobs, status: int = 200) -> Response:
 
 
 @router.post("", status_code=201)
-async def create_jobs(body: JobRequest, jobs: Service, response: Response) -> Created:
+async def create_jobs(body: JobRequest, gateway: Gateway, caller: SignedIn, response: Response) -> Created:
     """Run a simulation once, or, with ``sweep`` or ``space``, many times."""
-    made = await jobs.create(body)
+    made = await gateway.jobs.create(caller, body)
     if made.sweep is None:
         response.headers["Location"] = f"/api/v1/jobs/{made.jobs[0]}"
     return made
 
 
 @router.get("", response_model=JobList)
-async def list_jobs(query: Annotated[JobQuery, Query()], jobs: Service) -> Response:
+async def list_jobs(query: Annotated[JobQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
     """List jobs, newest first. The header ``Age`` says how many seconds old the answer may be."""
-    found = jobs.page(query)
+    found = await gateway.jobs.page(caller, query)
     head = b'{"page":%d,"size":%d,"total":%d,"items":[' % (query.page, query.size, found.total)
-    return _answer(head + b",".join(record.document for record in found.records) + b"]}", jobs)
+    return _answer(head + b",".join(record.document for record in found.records) + b"]}", gateway.jobs)
 
 
 @router.get("/stats", response_model=JobStats)
-async def job_stats(query: Annotated[NamespaceQuery, Query()], jobs: Service) -> Response:
+async def job_stats(query: Annotated[NamespaceQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
     """Count jobs by status, and say how many finish and how long they take."""
-    return _answer(jobs.stats(query).model_dump_json(exclude_none=True).encode(), jobs)
+    return _answer((await gateway.jobs.stats(caller, query)).model_dump_json(exclude_none=True).encode(), gateway.jobs)
 
 
 @router.get("/{job_id}", response_model=Job)
-async def get_job(job_id: str, jobs: Service) -> Response:
+async def get_job(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     """Return a job: its state with the reason, its parameters and its timings."""
-    return _answer(jobs.get(job_id).document, jobs)
+    return _answer((await gateway.lookup.find(caller, job_id)).document, gateway.jobs)
 
 
 @router.delete("/{job_id}", status_code=202, response_model=Job)
-async def cancel_job(job_id: str, jobs: Service) -> Response:
+async def cancel_job(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     """Cancel a job. It is told to stop; what it has written by then is kept. 409 if it has finished already."""
-    record = await jobs.cancel(job_id)
+    record = await gateway.jobs.cancel(caller, job_id)
     return Response(record.document, 202, media_type="application/json")

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
+from simops_api.auth.access import Access, Verb
+from simops_api.auth.caller import Caller
 from simops_api.cache import JobCache
 from simops_api.cluster import ApiError, Cluster
 from simops_api.errors import ProblemError, mistake, unavailable
 from simops_api.index import Page, Query
-from simops_api.jobs.ids import id_of, parse_id, point_id
+from simops_api.jobs.ids import id_of, point_id
+from simops_api.jobs.lookup import Lookup, missing
 from simops_api.jobs.manifests import manifest_of, mapping_of
 from simops_api.jobs.models import (
     Created,
@@ -44,17 +47,26 @@ class Jobs:
     """The jobs of the namespaces that the gateway serves."""
 
     def __init__(
-        self, settings: Settings, cluster: Cluster, cache: JobCache, now: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        access: Access,
+        cluster: Cluster,
+        cache: JobCache,
+        lookup: Lookup,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
+        self._access = access
+        self._lookup = lookup
         self._cluster = cluster
         self._cache = cache
         self._now = now
 
     # Writing
-    async def create(self, request: JobRequest) -> Created:
+    async def create(self, caller: Caller, request: JobRequest) -> Created:
         """Make the object that a request asks for, and see that this process knows it."""
         kind, manifest = manifest_of(request, self._settings, random_suffix())
+        await self._access.require(caller, Verb.CREATE, kind, manifest["metadata"]["namespace"])
         made = await self._cluster.create(kind, manifest)
         meta = made["metadata"]
         own_id = id_of(meta["namespace"], meta["name"], self._settings.default_namespace)
@@ -64,9 +76,10 @@ class Jobs:
         await self._seen(meta)
         return Created(jobs=[own_id], sweep_mapping=dict(mapping_of(request, [own_id])))
 
-    async def cancel(self, job_id: str) -> Record:
+    async def cancel(self, caller: Caller, job_id: str) -> Record:
         """Tell a job to stop. To tell it twice changes nothing."""
-        namespace, name = self._place(job_id)
+        namespace, name = self._lookup.place(job_id)
+        await self._access.require(caller, Verb.PATCH, SIMULATION_JOB, namespace, name)
         for _ in range(_CONFLICTS):
             obj = await self._current(namespace, name, job_id)
             record = record_of(obj, job_id)
@@ -89,7 +102,7 @@ class Jobs:
             return await self._cluster.get(SIMULATION_JOB, namespace, name)
         except ApiError as error:
             if error.status == 404:
-                raise self._missing(job_id) from error
+                raise missing(job_id) from error
             raise
 
     async def _seen(self, meta: dict[str, Any]) -> None:
@@ -98,16 +111,7 @@ class Jobs:
             log.warning("the cache has not seen %s/%s after %s s", meta["namespace"], meta["name"], waits)
 
     # Reading
-    def get(self, job_id: str) -> Record:
-        """Return a job."""
-        self._require_sync()
-        namespace, name = self._place(job_id)
-        record = self._cache.index.get(id_of(namespace, name, self._settings.default_namespace))
-        if record is None:
-            raise self._missing(job_id)
-        return record
-
-    def page(self, query: JobQuery) -> Page:
+    async def page(self, caller: Caller, query: JobQuery) -> Page:
         """Return a page of jobs."""
         if query.size > self._settings.max_page_size:
             raise mistake("size", f"must be at most {self._settings.max_page_size}", "query")
@@ -115,7 +119,7 @@ class Jobs:
         if since is not None:
             since = since if since.tzinfo else since.replace(tzinfo=UTC)
         wanted = Query(
-            namespaces=self._scope(query),
+            namespaces=await self._scope(caller, query),
             phases={phase.value for phase in query.status} or None,
             labels=[(key, value) for key, _, value in (label.partition("=") for label in query.label)],
             since=since.timestamp() if since else None,
@@ -124,9 +128,9 @@ class Jobs:
         self._require_sync()
         return self._cache.index.page(wanted, (query.page - 1) * query.size, query.size)
 
-    def stats(self, query: NamespaceQuery) -> JobStats:
+    async def stats(self, caller: Caller, query: NamespaceQuery) -> JobStats:
         """Return jobs in numbers."""
-        scope = self._scope(query)
+        scope = await self._scope(caller, query)
         self._require_sync()
         since = self._now() - _HOUR
         found = self._cache.index.stats([phase.value for phase in Phase], namespaces=scope, finished_since=since)
@@ -146,19 +150,11 @@ class Jobs:
         if not self._cache.synced:
             raise unavailable("the gateway has just started and does not know all jobs yet", 1)
 
-    def _scope(self, query: NamespaceQuery) -> set[str] | None:
+    async def _scope(self, caller: Caller, query: NamespaceQuery) -> frozenset[str] | None:
         if query.namespace is None:
-            return None
+            allowed = await self._access.namespaces(caller, Verb.LIST, SIMULATION_JOB)
+            return None if allowed == self._cache.namespaces else allowed
         if query.namespace not in self._settings.namespaces:
             raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
-        return {query.namespace}
-
-    def _place(self, job_id: str) -> tuple[str, str]:
-        found = parse_id(job_id, self._settings.default_namespace)
-        if found is None or found[0] not in self._settings.namespaces:
-            raise self._missing(job_id)
-        return found
-
-    @staticmethod
-    def _missing(job_id: str) -> ProblemError:
-        return ProblemError(404, f"there is no job {job_id[:200]!r}")
+        await self._access.require(caller, Verb.LIST, SIMULATION_JOB, query.namespace)
+        return frozenset({query.namespace})

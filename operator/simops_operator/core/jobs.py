@@ -1,7 +1,6 @@
 """The Kubernetes Job that a SimulationJob stands for (pure)."""
 
 import json
-import re
 from typing import Any
 
 from simops_crds.names import (
@@ -36,11 +35,6 @@ _RESTRICTED = {
     "capabilities": {"drop": ["ALL"]},
     "readOnlyRootFilesystem": True,
 }
-
-
-def is_image_allowed(image: str, patterns: tuple[str, ...]) -> bool:
-    """Whether an image matches one of the patterns as a whole; ``*`` stands for any characters."""
-    return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), image) for pattern in patterns)
 
 
 def timeout_of(spec: SimulationJobSpec, config: JobConfig) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from simops_crds.images import is_image_allowed
 from simops_crds.names import FINAL_PHASES, Phase, Reason
 from simops_operator.core import endings
 from simops_operator.core.actions import (
@@ -26,7 +27,7 @@ from simops_operator.core.actions import (
     WriteRecord,
 )
 from simops_operator.core.config import JobConfig
-from simops_operator.core.jobs import is_image_allowed, job_for, timeout_of
+from simops_operator.core.jobs import job_for, timeout_of
 from simops_operator.core.run import Run
 from simops_operator.core.status import Outcome, Status, differs, status_for
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary, parse_time

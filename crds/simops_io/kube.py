@@ -1,0 +1,144 @@
+"""Requests to the API server over one bounded connection pool. Async. Objects are plain dicts: the typed models of the client cost ten
+times the CPU to parse and are not needed to read three fields.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.config import ConfigException
+from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+
+KubeDict = dict[str, Any]
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+# With a parameter, so that the client sends the text as it is.
+APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
+
+
+class ApiError(Exception):
+    """The API server refused a request: the HTTP status, its words, the fields that it names, and when to come again if it says so."""
+
+    def __init__(
+        self, status: int, message: str, causes: tuple[tuple[str, str], ...] = (), retry_after: int | None = None
+    ) -> None:
+        super().__init__(f"API server answered {status}: {message}")
+        self.status = status
+        self.message = message
+        self.causes = causes
+        self.retry_after = retry_after
+
+
+async def load_client(max_connections: int, kubeconfig: str = "") -> client.ApiClient:
+    """Return a client with one bounded connection pool, configured by a kubeconfig when one is given, else in the cluster, else by the usual one.
+
+    Raises:
+        ConfigException: there is neither.
+    """
+    configuration = client.Configuration()
+    configuration.connection_pool_maxsize = max_connections
+    if kubeconfig or not _is_in_cluster(configuration):
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION, client_configuration=configuration
+        )
+    return client.ApiClient(configuration)
+
+
+def _is_in_cluster(configuration: client.Configuration) -> bool:
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except ConfigException:
+        return False
+    return True
+
+
+class Transport:
+    """Sends requests to one API server."""
+
+    def __init__(
+        self,
+        api: client.ApiClient,
+        user_agent: str,
+        timeout: aiohttp.ClientTimeout,
+        count: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take the client, what to be called, how long a call may take, and what to tell the verb of each request to."""
+        self._api = api
+        self._agent = user_agent
+        self._timeout = timeout
+        self._count = count
+        self._host = api.configuration.host.rstrip("/")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the HTTP client
+    ) -> aiohttp.ClientResponse:
+        """Send a request; return the answer, whatever its status, with its body still to be read.
+
+        Raises:
+            aiohttp.ClientError, TimeoutError, OSError: there was no answer.
+        """
+        url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        self._count(method)
+        answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout or self._timeout)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """Send a request; return the body of the answer.
+
+        Raises:
+            ApiError: the API server refused.
+            aiohttp.ClientError, TimeoutError, OSError: there was no answer.
+        """
+        response = await self.send(method, path, query=query, body=body, content_type=content_type)
+        data = await response.read()
+        if response.status >= 400:
+            raise error_of(response.status, data, response.headers.get("Retry-After"))
+        return data
+
+
+async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines of a stream without their ends, however long they are; an unfinished last one is dropped."""
+    rest = bytearray()
+    async for chunk in chunks:
+        *ended, tail = chunk.split(b"\n")
+        for part in ended:
+            yield bytes(rest + part)
+            rest.clear()
+        rest += tail
+
+
+def error_of(status: int, data: bytes, retry_after: str | None = None) -> ApiError:
+    """Return the error that an answer of the API server tells."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        value = {}
+    message = str(value.get("message") or data.decode(errors="replace")[:500])
+    found = (value.get("details") or {}).get("causes") or []
+    causes = tuple((str(c.get("field") or ""), str(c.get("message") or "")) for c in found)
+    return ApiError(status, message, causes, int(retry_after) if retry_after and retry_after.isdecimal() else None)

@@ -1,0 +1,108 @@
+"""One bucket of the store (S3). minio-py is synchronous: each call runs in a thread of an own, bounded pool."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
+from minio.error import MinioException, S3Error
+
+T = TypeVar("T")
+
+_MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound"})
+
+
+class StoreError(Exception):
+    """The store did not do what it was asked for; the text says what and why. Worth trying again."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a bucket is, and where the keys to it are."""
+
+    endpoint: str
+    """``http(s)://host[:port]``."""
+    bucket: str
+    region: str
+    credentials: str
+    """Folder with access-key and secret-key (session-token, ca.crt); without these files: workload identity."""
+
+
+class Bucket:
+    """The connection to one bucket; what operator and gateway each do with it is theirs."""
+
+    def __init__(self, address: Address, threads: int, failed: Callable[[], None] = lambda: None) -> None:
+        """Connect at first use. ``failed`` is called for each call that failed."""
+        self.name = address.bucket
+        self._address = address
+        self._failed = failed
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
+        self._folder = Path(address.credentials)
+        ca = self._folder / "ca.crt"
+        self._http = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=5, read=60),
+            maxsize=threads,
+            retries=urllib3.Retry(
+                total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+            ),
+            ca_certs=str(ca) if ca.exists() else None,
+        )
+        self._client: Minio | None = None
+
+    def client(self) -> Minio:
+        """Return the client."""
+        # Made at first use: the Secret may be mounted with new keys after a restart, and a wrong endpoint must not stop the process.
+        if self._client is None:
+            self._client = self.client_of(self._address.endpoint)
+        return self._client
+
+    def client_of(self, endpoint: str) -> Minio:
+        """Return a new client for the same bucket by another address, such as the one that the world outside sees."""
+        url = urlsplit(endpoint)
+        return Minio(
+            url.netloc,
+            secure=url.scheme == "https",
+            region=self._address.region,
+            credentials=self._credentials(),
+            http_client=self._http,
+        )
+
+    def _credentials(self) -> Provider:
+        access, secret = self._folder / "access-key", self._folder / "secret-key"
+        if not access.exists():
+            return IamAwsProvider()
+        token = self._folder / "session-token"
+        return StaticProvider(
+            access.read_text().strip(),
+            secret.read_text().strip(),
+            token.read_text().strip() if token.exists() else None,
+        )
+
+    async def run(self, what: str, call: Callable[[], T]) -> T:
+        """Return what a call gives, made in a thread.
+
+        Raises:
+            StoreError: it failed.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            self._failed()
+            self._client = None  # keys may have been changed
+            raise StoreError(f"{what}: {error}") from error
+
+    def close(self) -> None:
+        """Give the connections and threads back."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._http.clear()
+
+
+def is_missing(error: S3Error) -> bool:
+    """Whether an error says that there is no such object."""
+    return error.code in _MISSING
