@@ -27,6 +27,10 @@ ANNOTATION_PARAMS: Final = f"{GROUP}/params"
 ANNOTATION_SKIP_IDENTITY: Final = "eks.amazonaws.com/skip-containers"
 """On Pods: containers that must not be given the service account's cloud identity."""
 
+ANNOTATION_TRACEPARENT: Final = f"{GROUP}/traceparent"
+"""On SimulationJobs and SimulationSweeps: the W3C ``traceparent`` of whoever asked for them; the operator's spans belong to that trace. Copied to
+the Pod, whose simulation finds it in ``TRACEPARENT``. The gateway writes it when it traces; anybody may."""
+
 CONTAINER_SIMULATION: Final = "simulation"
 CONTAINER_BUNDLE: Final = "bundle"
 
@@ -135,6 +139,28 @@ OWNED_PREFIX: Final = "owned"
 """Store keys ``owned/<namespace>/<name>/<uid>``: artifacts that go when their SimulationJob goes."""
 EXPIRY_PREFIX: Final = "expiry"
 """Store keys ``expiry/<seconds since 1970, 12 digits>/<namespace>/<name>/<uid>``: artifacts to remove from that time on."""
+ARCHIVE_PREFIX: Final = "archive"
+"""Store keys ``archive/<namespace>/<9999999999 - creation time, 10 digits>/<name>/<uid>``: the runs that have a record, latest first.
+
+A LIST of the store is in the order of keys, so a part of one is a page of history. The time is that of creation: it is known from the
+start, so the key of a run is always the same, however often its record is written.
+"""
+_LAST_SECOND: Final = 9_999_999_999
+
+
+def archive_prefix(namespace: str, created: int) -> str:
+    """Return how the archive's keys of the runs of one second begin (no slash at the end)."""
+    return f"{ARCHIVE_PREFIX}/{namespace}/{_LAST_SECOND - created:010d}"
+
+
+def archive_key(namespace: str, created: int, name: str, uid: str) -> str:
+    """Return the key that lists a run in the archive; ``created`` is in whole seconds since 1970."""
+    return f"{archive_prefix(namespace, created)}/{name}/{uid}"
+
+
+def created_of(archive_second: str) -> int:
+    """Return the creation time that a key of the archive has."""
+    return _LAST_SECOND - int(archive_second)
 
 
 def key_prefix(namespace: str, name: str, uid: str) -> str:

@@ -9,7 +9,15 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from simops_crds.names import CONTAINER_SIMULATION, EXPIRY_PREFIX, FINAL_PHASES, OWNED_PREFIX, key_prefix
+from simops_crds.names import (
+    CONTAINER_SIMULATION,
+    EXPIRY_PREFIX,
+    FINAL_PHASES,
+    OWNED_PREFIX,
+    archive_key,
+    key_prefix,
+)
+from simops_io import logs
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
 from simops_operator.cluster import ApiError, Cluster, KubeDict, event_of
@@ -22,6 +30,7 @@ from simops_operator.core.run import Run, run_of
 from simops_operator.core.status import Status, format_time
 from simops_operator.core.views import Summary, job_view, parse_summary, parse_time, pod_view
 from simops_operator.store import Store, StoreError
+from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -50,7 +59,14 @@ class Reconciler:
     """Brings runs forward."""
 
     def __init__(
-        self, cluster: Cluster, store: Store, cache: Cache, queue: WorkQueue[Key], config: JobConfig, log_limit: int
+        self,
+        cluster: Cluster,
+        store: Store,
+        cache: Cache,
+        queue: WorkQueue[Key],
+        config: JobConfig,
+        log_limit: int,
+        traces: Traces | None = None,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -58,6 +74,7 @@ class Reconciler:
         self._queue = queue
         self._config = config
         self._log_limit = log_limit
+        self._traces = traces or Traces()
         self._memories: dict[str, _Memory] = {}
         self._bucket_ready = False
 
@@ -69,8 +86,11 @@ class Reconciler:
         """
         begin = time.perf_counter()
         result = "error"
+        # Not taken back: what the worker says of a failure of this reconcile is about the same run.
+        logs.about.set({"namespace": key.namespace, "name": key.name, "uid": key.uid})
         try:
-            await self._reconcile(key)
+            with self._traces.reconcile():
+                await self._reconcile(key)
             result = "ok"
         finally:
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
@@ -149,35 +169,36 @@ class Reconciler:
     # Applying
     async def _apply(self, run: Run, steps: tuple[actions.Action, ...], memory: _Memory) -> None:
         try:
-            await self._apply_each(run, steps, memory)
+            for action in steps:
+                with self._traces.change(run, type(action).__name__):
+                    await self._apply_one(run, action, memory)
         except StoreError:
             self._bucket_ready = False  # it may be gone
             raise
 
-    async def _apply_each(self, run: Run, steps: tuple[actions.Action, ...], memory: _Memory) -> None:
-        for action in steps:
-            if isinstance(action, _STORING):
-                await self._ensure_bucket()
-            match action:
-                case actions.ApplyJob(manifest):
-                    await self._apply_job(run, manifest)
-                case actions.SuspendJob(job, suspend):
-                    await self._patch_job(run, job, {"suspend": suspend})
-                case actions.ForbidRetries(job):
-                    await self._patch_job(run, job, {"backoffLimit": 0})
-                case actions.DeleteJob(job):
-                    await self._cluster.delete_job(run.namespace, job)
-                case actions.StopPod(pod, grace_seconds):
-                    await self._cluster.stop_pod(run.namespace, pod, grace_seconds)
-                case actions.ArchiveLog(pod):
-                    memory.logs[pod] = await self._archive_log(run, pod)
-                case actions.FetchSummary(pod):
-                    text = await self._store.get_text(f"{_prefix(run)}/{pod}.json")
-                    memory.summaries[pod] = parse_summary(text) if text else None
-                case actions.WriteRecord(status):
-                    await self._write_record(run, status)
-                case actions.DeleteRun():
-                    await self._cluster.delete_run(run.namespace, run.name, run.uid)
+    async def _apply_one(self, run: Run, action: actions.Action, memory: _Memory) -> None:
+        if isinstance(action, _STORING):
+            await self._ensure_bucket()
+        match action:
+            case actions.ApplyJob(manifest):
+                await self._apply_job(run, manifest)
+            case actions.SuspendJob(job, suspend):
+                await self._patch_job(run, job, {"suspend": suspend})
+            case actions.ForbidRetries(job):
+                await self._patch_job(run, job, {"backoffLimit": 0})
+            case actions.DeleteJob(job):
+                await self._cluster.delete_job(run.namespace, job)
+            case actions.StopPod(pod, grace_seconds):
+                await self._cluster.stop_pod(run.namespace, pod, grace_seconds)
+            case actions.ArchiveLog(pod):
+                memory.logs[pod] = await self._archive_log(run, pod)
+            case actions.FetchSummary(pod):
+                text = await self._store.get_text(f"{_prefix(run)}/{pod}.json")
+                memory.summaries[pod] = parse_summary(text) if text else None
+            case actions.WriteRecord(status):
+                await self._write_record(run, status)
+            case actions.DeleteRun():
+                await self._cluster.delete_run(run.namespace, run.name, run.uid)
 
     async def _patch_job(self, run: Run, job: str, spec: KubeDict) -> None:
         self._cache.put_job(run.uid, job_view(await self._cluster.patch_job_spec(run.namespace, job, spec)))
@@ -217,7 +238,11 @@ class Reconciler:
         return True
 
     async def _write_record(self, run: Run, status: Status) -> None:
+        # The record first: the archive must never list what is not there. All of this is before the final status (or before the run is
+        # forgotten), so a crash in between writes all of it again, under the same keys.
         await self._store.put_json(f"{_prefix(run)}/record.json", record_of(run, self._cache.pods_of(run.uid), status))
+        if run.spec is None or not run.spec.artifacts.delete_with_job:  # else the record goes when the object goes
+            await self._store.put_json(archive_key(run.namespace, int(run.created.timestamp()), run.name, run.uid), {})
         expires = parse_time((status.get("artifacts") or {}).get("expirationTime"))
         if expires is not None:
             await self._store.put_json(
@@ -226,7 +251,8 @@ class Reconciler:
 
     async def _write_status(self, run: Run, status: Status) -> Run:
         try:
-            obj = await self._cluster.write_status(run.namespace, run.name, run.version, run.uid, status)
+            with self._traces.change(run, "WriteStatus", **{"simops.job.new_phase": status["phase"]}):
+                obj = await self._cluster.write_status(run.namespace, run.name, run.version, run.uid, status)
         except ApiError as error:
             if error.status in (404, 409, 422):
                 self._cache.doubtful.add(run.uid)  # ask again what it is like now
@@ -254,6 +280,8 @@ class Reconciler:
         started = parse_time(after.status.get("startTime"))
         if started is not None and not before.status.get("startTime"):
             metrics.START_SECONDS.observe((started - after.created).total_seconds())
+        if after.finished and not before.finished:
+            self._traces.finished(after, self._cache.pods_of(after.uid))
         if after.finished:
             metrics.FINISHED.labels(phase=after.status["phase"], reason=after.status["reason"]).inc()
             metrics.BUNDLE_BYTES.inc((after.status.get("artifacts") or {}).get("size") or 0)

@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from builders import JOB, NAME, NAMESPACE, PREFIX, UID
+from builders import JOB, NAME, NAMESPACE, PREFIX, T0, UID
 from world import KEY, Behaviour, World, run_now
 
+from simops_crds.names import archive_key
 from simops_operator import reconcile
 from simops_operator.cluster import ApiError
 from simops_operator.store import StoreError
 
+ARCHIVED = archive_key(NAMESPACE, int(T0.timestamp()), NAME, UID)
 WRITES = {
     "apply_job",
     "patch_job_spec",
@@ -67,12 +69,48 @@ def test_bundle_log_and_record_are_in_the_store() -> None:
     world = make()
     world.be_fair()
     pod = world.status["podName"]
-    assert {f"{PREFIX}/{pod}.zip", f"{PREFIX}/{pod}.json", f"{PREFIX}/{pod}.log", f"{PREFIX}/record.json"} == set(
-        world.objects
-    )
+    own = {f"{PREFIX}/{pod}.zip", f"{PREFIX}/{pod}.json", f"{PREFIX}/{pod}.log", f"{PREFIX}/record.json"}
+    assert own | {ARCHIVED} == set(world.objects)
     record = json.loads(world.objects[f"{PREFIX}/record.json"])
     assert record["status"] == world.status
     assert record["attempts"][0]["exitCode"] == 0
+
+
+def test_the_archive_lists_a_run_only_once_its_record_is_there_and_before_its_end_is_told() -> None:
+    world = make()
+    put = world.reconciler._store.put_json
+    order: list[str] = []
+
+    async def noted(key: str, value: Any) -> None:
+        order.append(key)
+        assert world.final is None
+        await put(key, value)
+
+    world.reconciler._store.put_json = noted  # type: ignore[method-assign]
+    world.be_fair()
+    assert order == [f"{PREFIX}/record.json", ARCHIVED]
+
+
+def test_a_run_whose_artifacts_go_with_it_is_not_in_the_archive() -> None:
+    world = make(artifacts={"deleteWithJob": True})
+    world.be_fair()
+    assert f"{PREFIX}/record.json" in world.objects
+    assert not [key for key in world.objects if key.startswith("archive/")]
+
+
+def test_a_record_keeps_the_labels_and_of_the_annotations_those_of_simops() -> None:
+    world = make()
+    meta = world.runs[NAME]["metadata"]
+    meta["labels"] = {"project": "heat"}
+    meta["annotations"] = {"simops.dev/traceparent": "00-1", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    world.restart()
+    world.be_fair()
+    record = json.loads(world.objects[f"{PREFIX}/record.json"])
+    assert record["metadata"] == {
+        "labels": {"project": "heat"},
+        "annotations": {"simops.dev/traceparent": "00-1"},
+        "creationTimestamp": meta["creationTimestamp"],
+    }
 
 
 def test_nothing_is_remembered_of_a_finished_run_but_that_it_is() -> None:
