@@ -64,9 +64,12 @@ class Transport:
         api: client.ApiClient,
         user_agent: str,
         timeout: aiohttp.ClientTimeout,
-        count: Callable[[str], None] = lambda _: None,
+        count: Callable[[str, str], None] = lambda _verb, _code: None,
     ) -> None:
-        """Take the client, what to be called, how long a call may take, and what to tell the verb of each request to."""
+        """Take the client, what to be called, how long a call may take, and what to tell of each request.
+
+        That is its verb (the HTTP method, or WATCH) and how it was answered: 2xx, 4xx, 5xx, or none.
+        """
         self._api = api
         self._agent = user_agent
         self._timeout = timeout
@@ -92,9 +95,14 @@ class Transport:
         url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        self._count(method)
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout or self._timeout)
-        response: aiohttp.ClientResponse = answer.response
+        verb = "WATCH" if query and query.get("watch") == "true" else method
+        code = "none"
+        try:
+            answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout or self._timeout)
+            response: aiohttp.ClientResponse = answer.response
+            code = f"{response.status // 100}xx"
+        finally:
+            self._count(verb, code)
         return response
 
     async def call(

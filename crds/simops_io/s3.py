@@ -37,9 +37,16 @@ class Address:
 class Bucket:
     """The connection to one bucket; what operator and gateway each do with it is theirs."""
 
-    def __init__(self, address: Address, threads: int, failed: Callable[[], None] = lambda: None) -> None:
-        """Connect at first use. ``failed`` is called for each call that failed."""
+    def __init__(
+        self,
+        address: Address,
+        threads: int,
+        failed: Callable[[], None] = lambda: None,
+        called: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Connect at first use. ``called`` is called for each call, and ``failed`` for each one that failed."""
         self.name = address.bucket
+        self._called = called
         self._address = address
         self._failed = failed
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
@@ -90,6 +97,7 @@ class Bucket:
         Raises:
             StoreError: it failed.
         """
+        self._called()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, call)
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:

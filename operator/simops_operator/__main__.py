@@ -6,6 +6,7 @@ import sys
 import kopf
 from pydantic import ValidationError
 
+from simops_io import logs
 from simops_operator import handlers  # noqa: F401 - registers the handlers
 from simops_operator.settings import Settings
 
@@ -21,8 +22,9 @@ def main() -> None:
             variable = f"SIMOPS_{'_'.join(str(part) for part in problem['loc']).upper()}"
             sys.stderr.write(f"{variable}: {problem['msg']}\n")
         raise SystemExit(2) from None
-    log_format = kopf.LogFormat.FULL if sys.stderr.isatty() else kopf.LogFormat.JSON
-    kopf.configure(debug=settings.log_level.upper() == "DEBUG", log_format=log_format)
+    is_debug = settings.log_level.upper() == "DEBUG"
+    kopf.configure(debug=is_debug)  # what it silences stays silent; its lines are ours
+    logs.configure(settings.log_level.upper(), settings.log_format)
     asyncio.run(kopf.operator(namespaces=list(settings.namespaces), liveness_endpoint=LIVENESS, standalone=True))
 
 

@@ -20,6 +20,7 @@ from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRec
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from simops_io import tracing
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
 from simops_operator.cluster import ApiError, Cluster, load_client
@@ -27,6 +28,7 @@ from simops_operator.reconcile import Reconciler
 from simops_operator.resync import Resync
 from simops_operator.settings import Settings
 from simops_operator.store import Store, StoreError
+from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -105,8 +107,10 @@ class App:
         self._cluster = Cluster(api)
         self._store = Store(settings)
         config = settings.job_config()
+        self._spans = tracing.provider_for("simops-operator")
+        traces = Traces(self._spans.get_tracer("simops_operator") if self._spans else None)
         self._reconciler = Reconciler(
-            self._cluster, self._store, self.cache, self.queue, config, settings.log_limit_bytes
+            self._cluster, self._store, self.cache, self.queue, config, settings.log_limit_bytes, traces
         )
         self._resync = Resync(self._cluster, self._store, self.cache, self.queue, config, settings.resync_seconds)
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,6 +138,7 @@ class App:
         if self._web is not None:
             await self._web.cleanup()
         self._store.close()
+        await asyncio.to_thread(tracing.close, self._spans)
         await self.api.close()  # type: ignore[no-untyped-call]
 
     @property
@@ -191,6 +196,7 @@ class App:
         try:
             await self._list_until_it_works()
             self.synced = True
+            metrics.SYNCED.set(1)
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.settings.workers):
                     group.create_task(self.queue.work(self._reconciler.reconcile, (ApiError, StoreError)))
@@ -202,6 +208,7 @@ class App:
         finally:
             self.leading = False
             metrics.LEADER.set(0)
+            metrics.SYNCED.set(0)
 
     async def _list_until_it_works(self) -> None:
         delay = 1.0
@@ -242,5 +249,6 @@ class App:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         metrics.QUEUE_DEPTH.set(len(self.queue))
-        metrics.RUNS.set(len(self.cache.runs))
+        metrics.QUEUE_AGE.set(self.queue.head_age)
+        metrics.observe_runs(self.cache.runs.values())
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -48,7 +48,7 @@ class Cluster:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._transport = Transport(
-            api, FIELD_MANAGER, _TIMEOUT, lambda verb: metrics.API_CALLS.labels(verb=verb).inc()
+            api, FIELD_MANAGER, _TIMEOUT, lambda verb, code: metrics.API_CALLS.labels(verb=verb, code=code).inc()
         )
 
     async def _call(

@@ -54,7 +54,7 @@ class Resync:
         alive: set[str] = set()
         for namespace in namespaces:
             alive |= await self._namespace(namespace)
-        metrics.RUNS.set(len(self._cache.runs))
+        metrics.observe_runs(self._cache.runs.values())
         log.info(
             "compared %d unfinished runs with the API server in %.2f s",
             len(self._cache.runs),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from simops_io.logs import LogFormat
 from simops_operator.core.config import JobConfig
 
 
@@ -100,6 +101,8 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """Port of /metrics and /ready; 0: none."""
     log_level: str = "INFO"
+    log_format: LogFormat = "json"
+    """Log lines as JSON objects, or as text for people: json or text."""
 
     def job_config(self) -> JobConfig:
         """Return what the pure core needs of the settings."""

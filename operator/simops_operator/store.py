@@ -28,7 +28,7 @@ class Store:
         address = Address(
             settings.store_endpoint, settings.store_bucket, settings.store_region, settings.store_credentials
         )
-        self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc)
+        self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc, metrics.STORE_CALLS.inc)
         self._minio = self._connection.client
         self._run = self._connection.run
 

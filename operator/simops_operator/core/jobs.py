@@ -6,6 +6,7 @@ from typing import Any
 from simops_crds.names import (
     ANNOTATION_PARAMS,
     ANNOTATION_SKIP_IDENTITY,
+    ANNOTATION_TRACEPARENT,
     API_VERSION,
     CONTAINER_BUNDLE,
     CONTAINER_SIMULATION,
@@ -19,6 +20,7 @@ from simops_crds.names import (
     kubernetes_job_name,
 )
 from simops_crds.v1alpha1 import SimulationJobSpec
+from simops_io.traceparent import TraceParent
 from simops_operator.core.config import JobConfig
 
 Manifest = dict[str, Any]
@@ -58,7 +60,14 @@ def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def job_for(name: str, namespace: str, uid: str, spec: SimulationJobSpec, config: JobConfig) -> Manifest:
+def job_for(
+    name: str,
+    namespace: str,
+    uid: str,
+    spec: SimulationJobSpec,
+    config: JobConfig,
+    trace: TraceParent | None = None,
+) -> Manifest:
     """Return the Job of a run: one Pod at a time, as many attempts as the spec allows, disruptions not counted (KEP-3329)."""
     labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_JOB: name, LABEL_UID: uid}
     queue = {LABEL_QUEUE: spec.queue_name} if spec.queue_name else {}
@@ -97,15 +106,18 @@ def job_for(name: str, namespace: str, uid: str, spec: SimulationJobSpec, config
                     "annotations": {
                         ANNOTATION_PARAMS: json.dumps(spec.params or {}, separators=(",", ":"), ensure_ascii=False),
                         ANNOTATION_SKIP_IDENTITY: CONTAINER_SIMULATION,
+                        **({ANNOTATION_TRACEPARENT: str(trace)} if trace else {}),
                     },
                 },
-                "spec": _pod_spec(name, key_prefix(namespace, name, uid), spec, config),
+                "spec": _pod_spec(name, key_prefix(namespace, name, uid), spec, config, trace),
             },
         },
     }
 
 
-def _pod_spec(name: str, prefix: str, spec: SimulationJobSpec, config: JobConfig) -> Manifest:
+def _pod_spec(
+    name: str, prefix: str, spec: SimulationJobSpec, config: JobConfig, trace: TraceParent | None
+) -> Manifest:
     out: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -123,7 +135,7 @@ def _pod_spec(name: str, prefix: str, spec: SimulationJobSpec, config: JobConfig
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "initContainers": [_bundle_container(prefix, config)],
-        "containers": [_simulation_container(name, spec, config)],
+        "containers": [_simulation_container(name, spec, config, trace)],
         "volumes": _volumes(config),
     }
     if config.image_pull_secrets:
@@ -157,7 +169,9 @@ def _pod_name(variable: str) -> Manifest:
     return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 
 
-def _simulation_container(name: str, spec: SimulationJobSpec, config: JobConfig) -> Manifest:
+def _simulation_container(name: str, spec: SimulationJobSpec, config: JobConfig, trace: TraceParent | None) -> Manifest:
+    # A simulation that traces goes on with the trace of who asked for it.
+    defaults = {"HOME": "/tmp"} | ({"TRACEPARENT": str(trace)} if trace else {})  # noqa: S108 - its own emptyDir
     out: Manifest = {
         "name": CONTAINER_SIMULATION,
         "image": spec.image,
@@ -165,7 +179,7 @@ def _simulation_container(name: str, spec: SimulationJobSpec, config: JobConfig)
         "args": arguments(spec),
         "env": [
             # One entry a name: the API server refuses to apply a list that names one twice. A person's HOME wins.
-            *_env(**{"HOME": "/tmp"} | {e.name: _literal(e.value) for e in spec.env or []}),  # noqa: S108 - its own emptyDir
+            *_env(**defaults | {e.name: _literal(e.value) for e in spec.env or []}),
             *_env(SIMOPS_OUTPUTS=OUTPUTS, SIMOPS_PARAMS=PARAMS, SIMOPS_JOB=name),
             _pod_name("SIMOPS_ATTEMPT_ID"),
         ],

@@ -235,7 +235,7 @@ def _start(at: _Situation) -> Decision | None:
     if at.facts.store_error:
         message = f"not started, as its results could not be kept: {at.facts.store_error}"
         return at.say(Outcome(Phase.PENDING, Reason.STORE_UNAVAILABLE, message))
-    job = ApplyJob(job_for(at.run.name, at.run.namespace, at.run.uid, spec, at.config))
+    job = ApplyJob(job_for(at.run.name, at.run.namespace, at.run.uid, spec, at.config, at.run.trace))
     if spec.suspend or spec.queue_name:
         return at.say(_suspended(at), job)
     return at.say(Outcome(Phase.PENDING, Reason.JOB_CREATED, "waiting for its Pod"), job)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simops_crds.names import FINAL_PHASES
+from simops_crds.names import ANNOTATION_TRACEPARENT, FINAL_PHASES
 from simops_crds.v1alpha1 import SimulationJobSpec
+from simops_io.traceparent import TraceParent, parse
 from simops_operator.core.views import KubeObject, parse_time, version_of
 
 
@@ -32,6 +33,11 @@ class Run:
     def finished(self) -> bool:
         """Whether its phase is final."""
         return self.status.get("phase") in FINAL_PHASES
+
+    @property
+    def trace(self) -> TraceParent | None:
+        """The trace that it belongs to; None for none, and for an annotation that is none."""
+        return parse((self.metadata.get("annotations") or {}).get(ANNOTATION_TRACEPARENT))
 
 
 def run_of(obj: KubeObject) -> Run:
