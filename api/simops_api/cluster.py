@@ -7,8 +7,10 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client
 
+from simops_api import metrics
 from simops_crds.kinds import SIMULATION_JOB, Kind
-from simops_crds.names import GROUP, VERSION
+from simops_crds.names import ANNOTATION_TRACEPARENT, GROUP, VERSION
+from simops_io import tracing
 from simops_io.kube import MERGE_PATCH, ApiError, KubeDict, Transport, error_of, lines
 
 __all__ = ["ApiError", "Cluster", "KubeDict", "UnreachableError"]
@@ -31,7 +33,7 @@ class Cluster:
 
     def __init__(self, api: client.ApiClient, request_seconds: float = 15.0) -> None:
         timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=5)
-        self._transport = Transport(api, FIELD_MANAGER, timeout)
+        self._transport = Transport(api, FIELD_MANAGER, timeout, metrics.count_api_call)
 
     async def _call(
         self,
@@ -92,9 +94,11 @@ class Cluster:
 
     # Writing
     async def create(self, kind: Kind, manifest: KubeDict) -> KubeDict:
-        """Create an object. A field that the schema does not know is refused."""
+        """Create an object, as part of the present trace if there is one. A field that the schema does not know is refused."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-        return await self._call("POST", _path(kind, manifest["metadata"]["namespace"]), query=query, body=manifest)
+        return await self._call(
+            "POST", _path(kind, manifest["metadata"]["namespace"]), query=query, body=_traced(manifest)
+        )
 
     async def cancel(self, kind: Kind, namespace: str, name: str, version: str) -> KubeDict:
         """Set ``spec.cancelled``, if the object is still as it was read.
@@ -107,6 +111,16 @@ class Cluster:
         return await self._call(
             "PATCH", _path(kind, namespace, name), query=query, body=patch, content_type=MERGE_PATCH
         )
+
+
+def _traced(manifest: KubeDict) -> KubeDict:
+    """Return an object that names the present trace, so that the operator and the simulation go on with it."""
+    trace = tracing.present()
+    if trace is None:
+        return manifest
+    meta = manifest["metadata"]
+    annotations = {ANNOTATION_TRACEPARENT: str(trace)} | (meta.get("annotations") or {})
+    return manifest | {"metadata": meta | {"annotations": annotations}}
 
 
 def parse(data: bytes) -> KubeDict:

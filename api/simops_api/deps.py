@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from simops_api.auth.caller import Caller
 from simops_api.state import State
+from simops_io import logs
 
 
 async def _state(request: Request) -> State:
@@ -19,6 +20,7 @@ Gateway = Annotated[State, Depends(_state)]
 async def _signed_in(request: Request, gateway: Gateway) -> Caller:
     caller = await gateway.access.sign_in(request.headers.get("Authorization"))
     request.state.caller = caller
+    logs.tell(caller=caller.name)
     return caller
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from simops_io.logs import LogFormat
+
 _PREFIX = "SIMOPS_"
 
 
@@ -51,6 +53,11 @@ class Settings(BaseSettings):
     """Region that requests are signed for."""
     store_credentials: str = "/simops/store"
     """Folder with access-key and secret-key; without these files: workload identity."""
+    store_public_endpoint: Annotated[str, Field(pattern=r"^(https?://[^/?#@\s]+)?$")] = ""
+    """The store as the world outside reaches it, ``http(s)://host[:port]``. If set, whoever asks for a bundle is sent there with a URL that is good for a
+    while; empty: bundles come through the gateway."""
+    store_url_seconds: Annotated[int, Field(ge=1, le=604_800)] = 900
+    """How long such a URL is good."""
 
     kubeconfig: str = ""
     """Kubeconfig to use; empty: the Pod's own service account, else the usual one."""
@@ -73,6 +80,8 @@ class Settings(BaseSettings):
     max_page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Greatest page of a list."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "json"
+    """Log lines as JSON objects, or as text for people: json or text."""
 
     @property
     def default_namespace(self) -> str:

@@ -2,11 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any, cast
 
+from minio.datatypes import Object
 from minio.error import S3Error
 
+from simops_api import metrics
 from simops_api.settings import Settings
 from simops_io.s3 import Address, Bucket, StoreError, is_missing
 
@@ -16,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _THREADS = 16
 _CHUNK = 1 << 18
+LIST_KEYS = 1000
+"""Keys that a store tells at once."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Store:
             settings.store_endpoint, settings.store_bucket, settings.store_region, settings.store_credentials
         )
         self._bucket = settings.store_bucket
-        self._connection = Bucket(address, _THREADS)
+        self._public = settings.store_public_endpoint
+        self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc, metrics.STORE_CALLS.inc)
 
     async def stat(self, key: str) -> StoredObject | None:
         """Return what is known of an object, None if there is none.
@@ -53,8 +61,7 @@ class Store:
                 if is_missing(error):
                     return None
                 raise
-            modified = found.last_modified.timestamp() if found.last_modified else 0.0
-            return StoredObject(key, int(found.size or 0), str(found.etag or ""), modified)
+            return _stored(key, found)
 
         return await self._connection.run(key, call)
 
@@ -69,6 +76,7 @@ class Store:
         )
         try:
             while chunk := await self._connection.run(key, lambda: response.read(_CHUNK)):
+                metrics.STORE_BYTES.inc(len(chunk))
                 yield chunk
         finally:
             # Not waited for: who leaves in the middle must not have to read the rest.
@@ -97,6 +105,42 @@ class Store:
 
         return await self._connection.run(key, call)
 
+    async def keys(self, prefix: str, after: str = "", limit: int = LIST_KEYS) -> list[StoredObject]:
+        """Return the objects below a prefix in the order of their keys, those that come after ``after``, at most so many.
+
+        Each 1,000 of them are one request.
+
+        Raises:
+            StoreError: the store does not answer, or refuses.
+        """
+
+        def call() -> list[StoredObject]:
+            listed = self._connection.client().list_objects(
+                self._bucket, prefix=prefix, recursive=True, start_after=after or None
+            )
+            return [_stored(str(o.object_name), o) for o in islice(listed, limit)]
+
+        return await self._connection.run(prefix, call)
+
+    async def presigned(self, key: str, seconds: int, headers: Mapping[str, str]) -> str:
+        """Return a URL by which anybody may GET an object for so many seconds, at the store's public address.
+
+        ``headers`` are those that the answer shall have: Content-Type and Content-Disposition.
+        """
+
+        def call() -> str:
+            said = {f"response-{name.lower()}": value for name, value in headers.items()}
+            # Another client, since the host is part of what is signed. It asks nobody: the region is known.
+            client = self._connection.client_of(self._public)
+            return client.presigned_get_object(self._bucket, key, timedelta(seconds=seconds), cast(Any, said))
+
+        return await self._connection.run(key, call)
+
     def close(self) -> None:
         """Give connections and threads back."""
         self._connection.close()
+
+
+def _stored(key: str, found: Object) -> StoredObject:
+    modified = found.last_modified.timestamp() if found.last_modified else 0.0
+    return StoredObject(key, int(found.size or 0), str(found.etag or "").strip('"'), modified)

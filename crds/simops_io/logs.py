@@ -48,6 +48,11 @@ def configure(
     return handler
 
 
+def tell(**fields: Any) -> None:
+    """Add to what the lines of this task are about."""
+    about.set({**about.get(), **fields})
+
+
 class JsonLines(JsonFormatter):
     """A record as one JSON object: time, level, logger, message, what it is about, and what the call gave as ``extra``."""
 

@@ -13,6 +13,7 @@ from simops_api.jobs.ids import id_of, parse_id
 from simops_api.settings import Settings
 from simops_crds.kinds import SIMULATION_JOB
 from simops_crds.names import FINAL_PHASES
+from simops_io import logs
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Lookup:
         found = parse_id(job_id, self._settings.default_namespace)
         if found is None or found[0] not in self._settings.namespaces:
             raise missing(job_id)
+        logs.tell(job=job_id, namespace=found[0], name=found[1])
         return found
 
     async def find(self, caller: Caller, job_id: str) -> Found:
