@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from simops_api import errors, exposition, health, observe
 from simops_api.jobs import routes as jobs
 from simops_api.limits import BodyLimit
+from simops_api.requests import RequestId
 from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
 from simops_io import logs, tracing
@@ -47,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(observe.Observe)
+    app.add_middleware(RequestId)
     app.include_router(health.router)
     app.include_router(exposition.router)
     v1 = APIRouter(prefix=PREFIX)

@@ -1,4 +1,4 @@
-"""What a caller may do: asked of the API server, answered here."""
+"""What a caller may do: the question, and the answer of a gateway that asks nobody."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -18,29 +18,44 @@ class Verb(StrEnum):
     PATCH = "patch"
     """Cancel, run again."""
 
+    @property
+    def reads(self) -> bool:
+        """Whether nothing is changed by it."""
+        return self in (Verb.GET, Verb.LIST)
+
 
 class Access(Protocol):
     """Says who somebody is and what they may do."""
 
-    async def sign_in(self, authorization: str | None) -> Caller:
-        """Return who sends this ``Authorization`` header.
+    async def sign_in(self, authorization: str | None, *, reads: bool = True) -> Caller:
+        """Return who sends this ``Authorization`` header. Who only reads may be known from a while ago.
 
         Raises:
-            ProblemError: 401 for nobody that is known.
+            ProblemError: 401 for nobody that is known; 503 when that cannot be found out now.
         """
+
+    def knows(self, authorization: str | None) -> bool:
+        """Whether this header was that of a caller lately: to sign in again asks nothing of the API server."""
 
     async def require(self, caller: Caller, verb: Verb, kind: Kind, namespace: str, name: str = "") -> None:
         """Let pass who may do this.
 
         Raises:
-            ProblemError: 403 for who may not, whether or not there is such an object.
+            ProblemError: 403 for who may not, whether or not there is such an object; 503 when that cannot be found out now.
+        """
+
+    async def require_path(self, caller: Caller, path: str) -> None:
+        """Let pass who may read this path, in RBAC a nonResourceURL.
+
+        Raises:
+            ProblemError: 403 for who may not; 503 when that cannot be found out now.
         """
 
     async def namespaces(self, caller: Caller, verb: Verb, kind: Kind) -> frozenset[str]:
         """Return those of the served namespaces in which this may be done.
 
         Raises:
-            ProblemError: 403 when there is none.
+            ProblemError: 403 when there is none; 503 when that cannot be found out now.
         """
 
 
@@ -50,12 +65,20 @@ class OpenAccess:
     def __init__(self, namespaces: tuple[str, ...]) -> None:
         self._namespaces = frozenset(namespaces)
 
-    async def sign_in(self, authorization: str | None) -> Caller:
+    async def sign_in(self, authorization: str | None, *, reads: bool = True) -> Caller:
         """Return the anonymous caller."""
-        del authorization
+        del authorization, reads
         return ANONYMOUS
 
+    def knows(self, authorization: str | None) -> bool:
+        """Everybody is known."""
+        del authorization
+        return True
+
     async def require(self, caller: Caller, verb: Verb, kind: Kind, namespace: str, name: str = "") -> None:
+        """Let pass."""
+
+    async def require_path(self, caller: Caller, path: str) -> None:
         """Let pass."""
 
     async def namespaces(self, caller: Caller, verb: Verb, kind: Kind) -> frozenset[str]:

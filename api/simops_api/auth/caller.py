@@ -12,6 +12,7 @@ class Caller:
     groups: tuple[str, ...] = ()
     uid: str = ""
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """What else the authenticator said. Two callers are the same when all four are."""
 
 
 ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))
