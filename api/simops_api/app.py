@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from simops_api import errors, exposition, health, observe
+from simops_api.artifacts import routes as artifacts
 from simops_api.jobs import routes as jobs
 from simops_api.limits import BodyLimit
 from simops_api.requests import RequestId
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     v1 = APIRouter(prefix=PREFIX)
     v1.include_router(health.router)
     v1.include_router(jobs.router)
+    v1.include_router(artifacts.router)
     app.include_router(v1)
     return app
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from simops_api.cluster import ApiError, UnreachableError
+from simops_io.s3 import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,9 @@ def problem_of(error: Exception) -> ProblemError:
             return refusal(error)
         case UnreachableError():
             return unavailable("the API server does not answer; whether the request was carried out is not known")
+        case StoreError():
+            log.warning("the store: %s", error)
+            return unavailable("the store does not answer, or refuses")
         case HTTPException():
             return ProblemError(error.status_code, _words(error), headers=error.headers)
         case _:
@@ -188,5 +192,13 @@ def install(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-    for kind in (ProblemError, RequestValidationError, ApiError, UnreachableError, HTTPException, Exception):
+    for kind in (
+        ProblemError,
+        RequestValidationError,
+        ApiError,
+        UnreachableError,
+        StoreError,
+        HTTPException,
+        Exception,
+    ):
         app.add_exception_handler(kind, handle)

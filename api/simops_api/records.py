@@ -55,11 +55,11 @@ class Record:
         return max(0.0, self.completed - self.started)
 
 
-def record_of(obj: Mapping[str, Any], job_id: str) -> Record:
-    """Return the record of an API object."""
+def record_of(obj: Mapping[str, Any], job_id: str, *, archived: bool = False) -> Record:
+    """Return the record of an API object, one that is there or one that is ``archived``."""
     meta, status = obj["metadata"], obj.get("status") or {}
     labels = tuple((sys.intern(k), sys.intern(v)) for k, v in (meta.get("labels") or {}).items())
-    document = json.dumps(document_of(obj, job_id), ensure_ascii=False, separators=(",", ":"))
+    document = json.dumps(document_of(obj, job_id, archived=archived), ensure_ascii=False, separators=(",", ":"))
     return Record(
         id=job_id,
         namespace=sys.intern(meta["namespace"]),
@@ -80,7 +80,7 @@ def phase_of(obj: Mapping[str, Any]) -> str:
     return sys.intern(str((obj.get("status") or {}).get("phase") or Phase.PENDING.value))
 
 
-def document_of(obj: Mapping[str, Any], job_id: str) -> dict[str, Any]:
+def document_of(obj: Mapping[str, Any], job_id: str, *, archived: bool = False) -> dict[str, Any]:
     """Return a SimulationJob as the gateway answers it, without the fields that have no value; ``jobs.models.Job`` is its schema."""
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     whole = {
@@ -101,6 +101,7 @@ def document_of(obj: Mapping[str, Any], job_id: str) -> dict[str, Any]:
         "labels": meta.get("labels"),
         "cancelled": bool(spec.get("cancelled")),
         "suspended": bool(spec.get("suspend")),
+        "archived": archived,
         "created_at": meta.get("creationTimestamp"),
         "started_at": status.get("startTime"),
         "completed_at": status.get("completionTime"),

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from simops_api.archive.history import History
+from simops_api.archive.reader import Archive
+from simops_api.artifacts.service import Artifacts
 from simops_api.auth.access import Access, OpenAccess
 from simops_api.cache import JobCache
 from simops_api.cluster import Cluster, KubeDict
@@ -32,6 +35,8 @@ class State:
     lookup: Lookup
     jobs: Jobs
     following: asyncio.Task[None]
+    artifacts: Artifacts
+    history: History
 
 
 @asynccontextmanager
@@ -56,10 +61,22 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     following.add_done_callback(_tell)
     access = OpenAccess(settings.namespaces)
     store = Store(settings)
-    lookup = Lookup(settings, access, cache)
+    archive = Archive(store, settings.default_namespace)
+    lookup = Lookup(settings, access, cache, archive)
     jobs = Jobs(settings, access, cluster, cache, lookup)
     try:
-        yield State(settings, access, cluster, store, cache, lookup, jobs, following)
+        yield State(
+            settings,
+            access,
+            cluster,
+            store,
+            cache,
+            lookup,
+            jobs,
+            following,
+            Artifacts(settings, store),
+            History(store, archive),
+        )
     finally:
         store.close()
         following.cancel()

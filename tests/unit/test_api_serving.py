@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import uvicorn
+from s3 import store_in_memory
 
 from simops_api.app import create_app
 from simops_api.cache import JobCache
@@ -19,7 +21,8 @@ from simops_api.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CALLS = {"/api/v1/jobs", "/api/v1/jobs/stats", "/api/v1/jobs/{job_id}", "/live", "/ready", "/health"}
+RESULTS = {f"/api/v1/jobs/{{job_id}}/{rest}" for rest in ("result", "artifacts", "artifacts/{path}")}
+CALLS = {"/api/v1/jobs", "/api/v1/jobs/stats", "/api/v1/jobs/{job_id}", *RESULTS, "/live", "/ready", "/health"}
 
 
 def settings_of(kubeconfig: str | Path, **more: Any) -> Settings:
@@ -44,7 +47,15 @@ def kubeconfig_for(folder: Path, server: str) -> Path:
 
 @asynccontextmanager
 async def serving(settings: Settings, *, synced: bool = True) -> AsyncIterator[aiohttp.ClientSession]:
-    """Run the gateway, and wait until it knows everything; the session's paths are below it."""
+    """Run the gateway, and wait until it knows everything; the session's paths are below it. The store is empty unless the settings name one."""
+    if "store_endpoint" not in settings.model_fields_set:
+        with tempfile.TemporaryDirectory() as folder:
+            async with (
+                store_in_memory(Path(folder)) as (_, own),
+                serving(settings.model_copy(update=own), synced=synced) as session,
+            ):
+                yield session
+        return
     # The protocol is said, since asyncio switches Nagle's algorithm off only for sockets that say it.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))

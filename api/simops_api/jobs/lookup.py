@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from simops_api.archive.reader import Archive
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
 from simops_api.cache import JobCache
@@ -47,10 +48,11 @@ class Found:
 class Lookup:
     """Finds runs."""
 
-    def __init__(self, settings: Settings, access: Access, cache: JobCache) -> None:
+    def __init__(self, settings: Settings, access: Access, cache: JobCache, archive: Archive) -> None:
         self._settings = settings
         self._access = access
         self._cache = cache
+        self._archive = archive
 
     def place(self, job_id: str) -> tuple[str, str]:
         """Return namespace and name of an id.
@@ -75,9 +77,12 @@ class Lookup:
         if not self._cache.synced:
             raise unavailable("the gateway has just started and does not know all jobs yet", 1)
         record = self._cache.index.get(id_of(namespace, name, self._settings.default_namespace))
+        is_gone = record is None
+        if record is None:
+            record = await self._archive.find(namespace, name)
         if record is None:
             raise missing(job_id)
-        return Found(record.id, namespace, name, record.uid, record.phase, record.pod, record.document)
+        return Found(record.id, namespace, name, record.uid, record.phase, record.pod, record.document, is_gone)
 
 
 def missing(job_id: str) -> ProblemError:

@@ -81,6 +81,8 @@ class Job(BaseModel):
     """Whether it has been told to stop."""
     suspended: bool
     """Whether it has been told to wait."""
+    archived: bool = False
+    """Whether its object is gone, so that this is what the store keeps of it."""
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None

@@ -1,0 +1,102 @@
+"""Records of finished runs in the store, as the gateway answers a job.
+
+Looking for a name that has no record costs one LIST. Records are remembered for a short while: they do not change, but they may be removed.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from simops_api.jobs.ids import id_of
+from simops_api.records import Record, record_of
+from simops_api.store import Store
+from simops_crds.names import key_prefix
+
+log = logging.getLogger(__name__)
+
+_RECORD = "record.json"
+_KEPT_SECONDS = 60.0
+_KEPT_BYTES = 32 << 20
+_MAX_SAME_NAME = 20
+"""Of so many runs of one name the records are read, those stored last; the one that finished last is among them."""
+_MAX_KEYS = 10_000
+
+
+class Archive:
+    """The records of runs."""
+
+    def __init__(self, store: Store, default_namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._default_namespace = default_namespace
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, Record]] = OrderedDict()
+        self._kept_bytes = 0
+
+    async def find(self, namespace: str, name: str) -> Record | None:
+        """Return the run of this name that finished last, None if there is none.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        prefix = f"{key_prefix(namespace, name, '')}"
+        listed = await self._store.keys(prefix, limit=_MAX_KEYS)
+        latest = sorted(listed, key=lambda o: o.modified, reverse=True)
+        uids = [parts[0] for o in latest if (parts := o.key.removeprefix(prefix).split("/"))[1:] == [_RECORD]]
+        found = await asyncio.gather(*(self.get(namespace, name, uid) for uid in uids[:_MAX_SAME_NAME]))
+        return max((r for r in found if r is not None), key=lambda r: (r.completed or 0.0, r.created), default=None)
+
+    async def get(self, namespace: str, name: str, uid: str) -> Record | None:
+        """Return the record of one run, None if there is none (any more).
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        key = f"{key_prefix(namespace, name, uid)}/{_RECORD}"
+        known = self._kept.get(key)
+        if known is not None and self._clock() - known[0] < _KEPT_SECONDS:
+            self._kept.move_to_end(key)
+            return known[1]
+        text = await self._store.get(key)
+        record = self._parsed(key, text, (namespace, name, uid)) if text is not None else None
+        self._keep(key, record)
+        return record
+
+    def _parsed(self, key: str, text: bytes, place: tuple[str, str, str]) -> Record | None:
+        job_id = id_of(place[0], place[1], self._default_namespace)
+        try:
+            obj = object_of(json.loads(text), *place)
+            return record_of(obj, job_id, archived=True) if obj is not None else None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s in the store is no record: %s", key, error)
+            return None
+
+    def _keep(self, key: str, record: Record | None) -> None:
+        old = self._kept.pop(key, None)
+        self._kept_bytes -= len(old[1].document) if old is not None else 0
+        if record is None:
+            return
+        self._kept[key] = (self._clock(), record)
+        self._kept_bytes += len(record.document)
+        while self._kept_bytes > _KEPT_BYTES:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._kept_bytes -= len(dropped.document)
+
+
+def object_of(record: dict[str, Any], namespace: str, name: str, uid: str) -> dict[str, Any] | None:
+    """Return the object that a record is of, as the API server had it in the end; None for one that goes with its object.
+
+    Raises:
+        ValueError, KeyError, TypeError: this is no record of this run.
+    """
+    spec, status = dict(record["spec"]), dict(record["status"])
+    if (record["namespace"], record["name"], record["uid"]) != (namespace, name, uid):
+        raise ValueError("it is of another run")
+    if (spec.get("artifacts") or {}).get("deleteWithJob"):
+        return None  # the operator has not got round to it yet
+    # A record keeps no version: nothing is ever compared with it.
+    meta = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": "0"}
+    return {"metadata": {**dict(record.get("metadata") or {}), **meta}, "spec": spec, "status": status}

@@ -1,0 +1,187 @@
+"""What a run left in the store, and how it is told when there is nothing (any more)."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from simops_api.artifacts.directory import BundleError, Member, is_path
+from simops_api.artifacts.media import ZIP, disposition, media_type
+from simops_api.artifacts.member import Bundles, TooManyFilesError
+from simops_api.artifacts.transfer import Content
+from simops_api.errors import ProblemError
+from simops_api.jobs.lookup import Found
+from simops_api.records import seconds_of
+from simops_api.settings import Settings
+from simops_api.store import Store, StoredObject
+from simops_crds.names import key_prefix
+
+log = logging.getLogger(__name__)
+
+JOBS_PATH = "/api/v1/jobs"
+_MAX_MANIFEST = 32 << 20
+"""Bytes of a manifest that is read: that of about 150,000 files."""
+_TOO_MANY = "it has too many files to list them or to send one of them; take the whole result"
+
+
+class Artifacts:
+    """The results of runs."""
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._bundles = Bundles(store)
+        self._has_public_address = bool(settings.store_public_endpoint)
+        self._url_seconds = settings.store_url_seconds
+        self._now = now
+
+    # The whole
+    async def result(self, found: Found) -> Content:
+        """Return the bundle of a run.
+
+        Raises:
+            ProblemError: 409 there is none (yet), 410 there is none any more.
+            StoreError: the store does not answer.
+        """
+        bundle = await self._bundle(found)
+        return Content(f"{found.name}.zip", bundle.size, bundle.etag, partial(self._store.read, bundle.key))
+
+    async def url(self, found: Found) -> str | None:
+        """Return where else the bundle can be had for a while; None when only here.
+
+        Raises:
+            ProblemError, StoreError: as for ``result``.
+        """
+        if not self._has_public_address:
+            return None
+        bundle = await self._bundle(found)
+        headers = {"Content-Type": ZIP, "Content-Disposition": disposition(f"{found.name}.zip")}
+        return await self._store.presigned(bundle.key, self._url_seconds, headers)
+
+    async def _bundle(self, found: Found) -> StoredObject:
+        key = self._key(found)
+        stored = await self._store.stat(key)
+        if stored is None:
+            raise ProblemError(410, f"the result of job {found.id} is no longer in the store")
+        return stored
+
+    def _key(self, found: Found) -> str:
+        if not found.finished:
+            raise ProblemError(409, f"job {found.id} is {found.phase}: it has a result once it has finished")
+        artifacts = found.fields.get("artifacts") or {}
+        key = artifacts.get("bundle")
+        if not key:
+            why = f" ({reason})" if (reason := found.fields.get("reason")) else ""
+            raise ProblemError(409, f"job {found.id} has no result: it ended as {found.phase}{why} and left no bundle")
+        expires = seconds_of(artifacts.get("expirationTime"))
+        if expires is not None and expires <= self._now():
+            raise ProblemError(410, f"the result of job {found.id} expired at {artifacts['expirationTime']}")
+        prefix = f"{key_prefix(found.namespace, found.name, found.uid)}/"
+        rest = key.removeprefix(prefix)
+        # Who may write the status of one run must not read those of others by it.
+        if rest == key or "/" in rest:
+            log.warning("the status of %s/%s names %s, which is not its own", found.namespace, found.name, key)
+            raise ProblemError(409, f"the status of job {found.id} names a bundle that is not its own")
+        return str(key)
+
+    # The list
+    async def listing(self, found: Found) -> bytes:
+        """Return the list of files as JSON (``models.ArtifactList``).
+
+        Raises:
+            ProblemError, StoreError: as for ``result``.
+        """
+        bundle = await self._bundle(found)
+        manifest = await self._manifest(bundle)
+        if manifest is None:
+            members = await self._directory(found, bundle)
+            entries = [{"path": m.path, "bytes": m.bytes, "crc32": f"{m.crc32:08x}"} for m in members.values()]
+            manifest = {"entries": entries}
+        # In a thread, since a hundred thousand files take a while to word.
+        return await asyncio.to_thread(_listed, found, bundle, manifest)
+
+    async def _manifest(self, bundle: StoredObject) -> dict[str, Any] | None:
+        key = f"{bundle.key.removesuffix('.zip')}.json"
+        stored = await self._store.stat(key)
+        if stored is None:
+            return None
+        if stored.size > _MAX_MANIFEST:
+            raise ProblemError(409, _TOO_MANY)
+        text = await self._store.get(key)
+        return await asyncio.to_thread(_parsed, text) if text is not None else None
+
+    async def _directory(self, found: Found, bundle: StoredObject) -> dict[str, Member]:
+        try:
+            return dict(await self._bundles.directory(bundle))
+        except TooManyFilesError as error:
+            raise ProblemError(409, _TOO_MANY) from error
+        except BundleError as error:
+            raise _damaged(found, error) from error
+
+    # One file
+    async def file(self, found: Found, path: str) -> Content:
+        """Return a file of a run.
+
+        Raises:
+            ProblemError: as for ``result``; 404 there is no such file.
+            StoreError: the store does not answer.
+        """
+        bundle = await self._bundle(found)
+        member = (await self._directory(found, bundle)).get(path) if is_path(path) else None
+        if member is None:
+            raise ProblemError(404, f"job {found.id} has no file {path[:200]!r}")
+        read = partial(self._read, found, bundle, member)
+        return Content(path, member.bytes, f"{bundle.etag}-{member.header:x}", read)
+
+    async def _read(
+        self, found: Found, bundle: StoredObject, member: Member, start: int, length: int
+    ) -> AsyncGenerator[bytes, None]:
+        try:
+            async for chunk in self._bundles.read(bundle, member, start, length):
+                yield chunk
+        except BundleError as error:
+            raise _damaged(found, error) from error
+
+
+def _damaged(found: Found, error: BundleError) -> ProblemError:
+    log.error("the bundle of %s/%s: %s", found.namespace, found.name, error)
+    return ProblemError(502, f"the bundle of job {found.id} in the store is not what it should be: {error}")
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    """Return a manifest, None if this is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("entries"), list):
+        return None
+    has_paths = all(isinstance(e, dict) and isinstance(e.get("path"), str) for e in value["entries"])
+    return value if has_paths else None
+
+
+def _listed(found: Found, bundle: StoredObject, manifest: dict[str, Any]) -> bytes:
+    own = f"{JOBS_PATH}/{found.id}"
+    artifacts = found.fields.get("artifacts") or {}
+    files = [
+        {
+            **{name: entry[name] for name in ("path", "bytes", "crc32", "sha256") if name in entry},
+            "media_type": media_type(entry["path"]),
+            "href": f"{own}/artifacts/{quote(entry['path'], errors='replace')}",
+        }
+        for entry in manifest["entries"]
+    ]
+    whole = {
+        "job": found.id,
+        "files": files,
+        "skipped": [{"path": s["path"], "why": s["why"]} for s in manifest.get("skippedEntries") or []],
+        "partial": bool(artifacts.get("partial")),
+        "bundle": {"href": f"{own}/result", "bytes": bundle.size}
+        | ({"sha256": artifacts["sha256"]} if artifacts.get("sha256") else {}),
+    }
+    if artifacts.get("log"):
+        whole["log"] = {"href": f"{own}/logs"}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
