@@ -83,7 +83,7 @@ class Store:
         more = len(keys) > limit
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         head = '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        whole = f"{head}<IsTruncated>{str(more).lower()}</IsTruncated>{token}{items}</ListBucketResult>"
+        whole = f"{head}<Name>{BUCKET}</Name><IsTruncated>{str(more).lower()}</IsTruncated>{token}{items}</ListBucketResult>"
         return web.Response(text=whole, content_type="application/xml")
 
 
