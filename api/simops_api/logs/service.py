@@ -1,0 +1,206 @@
+"""What is given of logs: the text as it is now, or the lines as they come."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kubernetes.aio import client
+
+from simops_api.auth.caller import Caller
+from simops_api.cluster import ApiError
+from simops_api.errors import ProblemError, mistake, unavailable
+from simops_api.jobs.lookup import Found, Lookup
+from simops_api.logs import stored
+from simops_api.logs.attempts import Attempt, attempts_of, prefix_of
+from simops_api.logs.feed import Hub
+from simops_api.logs.follow import Follower
+from simops_api.logs.pods import PodLogs
+from simops_api.logs.position import Position, parse_position
+from simops_api.logs.track import Track
+from simops_api.records import seconds_of
+from simops_api.settings import Settings
+from simops_api.sse import Streams
+from simops_api.store import Store, StoreError
+from simops_crds.names import kubernetes_job_name
+
+log = logging.getLogger(__name__)
+
+LAST_EVENT_ID = "Last-Event-ID"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A log as text."""
+
+    body: AsyncGenerator[bytes, None]
+    """Begun already: what can be refused has been."""
+    source: str
+    """pod, store, or none-yet."""
+    attempt: int
+
+
+class Logs:
+    """The logs of jobs."""
+
+    def __init__(
+        self, settings: Settings, lookup: Lookup, store: Store, api: client.ApiClient, streams: Streams
+    ) -> None:
+        """``api``: a client for logs only."""
+        self.source = PodLogs(api)
+        self.hub = Hub(self.source, settings.log_window_bytes)
+        self.streams = streams
+        self._lookup = lookup
+        self._store = store
+
+    # Text
+    async def text(
+        self, caller: Caller, job_id: str, number: int | None, tail: int | None, *, timestamps: bool
+    ) -> Text:
+        """Return the log of an attempt, by default the latest, or its last lines.
+
+        Raises:
+            ProblemError: 403; 404 no such job, attempt or log; 409 no timestamps; 410 expired; 503.
+        """
+        found = await self._lookup.find(caller, job_id)
+        self.streams.check()
+        attempts = await self._attempts(found)
+        attempt = self._chosen(found, attempts, number)
+        if attempt is None:
+            if found.finished:
+                raise self._nothing(found)
+            return Text(await _begun(_empty()), "none-yet", 0)
+        if attempt.stored is not None and not timestamps:
+            return Text(await self._stored_text(attempt, tail), "store", attempt.number)
+        try:
+            return Text(await self._pod_text(found, attempt, tail, timestamps=timestamps), "pod", attempt.number)
+        except ApiError as error:
+            if error.status not in (400, 404):
+                raise unavailable("the node of this job does not give its log now") from error
+            if attempt.stored is not None:
+                raise ProblemError(409, "its Pod is gone, and the log in the store has no timestamps") from error
+            if error.status == 400 and not found.finished and attempt.pod == found.pod:
+                return Text(await _begun(_empty()), "none-yet", attempt.number)
+            raise self._nothing(found) from error
+
+    @staticmethod
+    def _chosen(found: Found, attempts: list[Attempt], number: int | None) -> Attempt | None:
+        if number is not None:
+            if number > len(attempts) and not (number == 1 and not found.finished):
+                raise ProblemError(404, f"job {found.id} has no log of an attempt {number}; attempts: {len(attempts)}")
+            return attempts[number - 1] if attempts else None
+        own = [attempt for attempt in attempts if attempt.pod == found.pod]
+        return (own or attempts)[-1] if attempts else None
+
+    async def _stored_text(self, attempt: Attempt, tail: int | None) -> AsyncGenerator[bytes, None]:
+        kept = attempt.stored
+        assert kept is not None  # noqa: S101 - the caller's condition, said to the type checker
+        try:
+            begin = 0 if tail is None else await stored.tail_start(self._store, kept, tail)
+            if begin >= kept.size:
+                return await _begun(_empty())
+            return await _begun(_told(self._store.read(kept.key, begin, kept.size - begin)))
+        except StoreError as error:
+            log.warning("%s", error)
+            raise unavailable("the store does not answer") from error
+
+    async def _pod_text(
+        self, found: Found, attempt: Attempt, tail: int | None, *, timestamps: bool
+    ) -> AsyncGenerator[bytes, None]:
+        async def body() -> AsyncGenerator[bytes, None]:
+            asked = self.source.read(found.namespace, attempt.pod, tail=tail, timestamps=timestamps)
+            async with asked as chunks:
+                yield b""
+                async for chunk in chunks:
+                    yield chunk
+
+        begun = body()
+        await anext(begun)
+        return begun
+
+    # Lines
+    async def lines(
+        self, caller: Caller, job_id: str, number: int | None, last_event_id: str | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Return the events of who follows a job, from an attempt on (by default the latest) or from where they were.
+
+        Raises:
+            ProblemError: 403; 404 no such job, attempt or log; 410 expired; 422 no such place; 503.
+        """
+        place = None
+        if last_event_id:
+            place = parse_position(last_event_id)
+            if place is None:
+                raise mistake(LAST_EVENT_ID, "is no id of an event of this stream", "header")
+        found = await self._lookup.find(caller, job_id)
+        self.streams.check()
+        if place is not None and not place.pod.startswith(f"{kubernetes_job_name(found.name, found.uid)}-"):
+            raise mistake(LAST_EVENT_ID, "is the id of an event of another job", "header")
+        attempts = await self._attempts(found)
+        if place is not None:
+            attempt, place = self._resumed(attempts, place)
+        else:
+            attempt = self._chosen(found, attempts, number)
+        if found.finished and (attempt is None or attempt.stored is None) and self._has_expired(found):
+            raise self._nothing(found)
+        run = Track(found, lambda: self._lookup.find(caller, job_id))
+        return Follower(run, self.hub, self.source, self._store, self._attempts).events(attempt, place)
+
+    @staticmethod
+    def _resumed(attempts: list[Attempt], place: Position) -> tuple[Attempt | None, Position | None]:
+        for attempt in attempts:
+            if attempt.pod == place.pod:
+                return attempt, place
+        # Nothing is left of the attempt whose lines were read.
+        return (attempts[-1] if attempts else None), None
+
+    # What there is
+    async def _attempts(self, found: Found) -> list[Attempt]:
+        try:
+            return attempts_of(found, await self._store.keys(prefix_of(found)))
+        except StoreError as error:
+            log.warning("attempts of %s: %s", found.id, error)
+            if found.archived:
+                raise unavailable("the store does not answer") from error
+            count = found.fields.get("attempts")
+            return [Attempt(found.pod, max(1, count if isinstance(count, int) else 1))] if found.pod else []
+
+    @staticmethod
+    def _has_expired(found: Found) -> bool:
+        artifacts = found.fields.get("artifacts")
+        expires = seconds_of(artifacts.get("expirationTime")) if isinstance(artifacts, dict) else None
+        return expires is not None and expires <= datetime.now(UTC).timestamp()
+
+    def _nothing(self, found: Found) -> ProblemError:
+        if self._has_expired(found):
+            return ProblemError(410, f"the log of job {found.id} has expired and was removed")
+        if not found.finished:
+            return ProblemError(
+                404, f"the log of job {found.id} cannot be had: its Pod is gone and it is not in the store yet"
+            )
+        if not found.pod:
+            return ProblemError(404, f"job {found.id} has no log: it ended without having started")
+        return ProblemError(
+            404, f"the log of job {found.id} is not kept: its Pod is gone and the store does not have it"
+        )
+
+
+async def _empty() -> AsyncGenerator[bytes, None]:
+    yield b""
+
+
+async def _told(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield nothing as soon as the first chunk is there, then all of them."""
+    async with aclosing(chunks):
+        first = await anext(chunks, b"")
+        yield b""
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _begun(body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Return a generator that yielded its first, empty, chunk: what has begun is also ended when it is closed."""
+    await anext(body)
+    return body

@@ -1,0 +1,220 @@
+"""Server-sent events (the HTML standard, "Server-sent events"): how one is written, and how a stream of them is sent.
+
+A stream ends when its events do, when its client leaves, and at once when the process is told to stop: a rolling update must not wait
+for somebody who follows a log for days. The client then connects to another replica and says by ``Last-Event-ID`` where it was.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from types import FrameType
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from simops_api.errors import unavailable
+
+__all__ = ["RETRY_MS", "ByteStream", "EventStream", "StreamCutError", "Streams", "comment", "event"]
+
+RETRY_MS = 1000
+"""How long a client waits before it connects again."""
+_LAST_WORDS_SECONDS = 1.0
+
+
+class StreamCutError(Exception):
+    """An answer that has begun cannot be brought to its end."""
+
+
+def event(data: str, *, name: str = "", id: str = "") -> bytes:  # noqa: A002 - the field's name
+    """Return an event. A line break in its data, of any kind, arrives as a newline."""
+    if any(mark in text for text in (name, id) for mark in "\r\n\0"):
+        raise ValueError("name and id of an event are one line")
+    head = (f"event: {name}\n" if name else "") + (f"id: {id}\n" if id else "")
+    if "\r" in data:
+        data = data.replace("\r\n", "\n").replace("\r", "\n")
+    return f"{head}data: {data.replace(chr(10), chr(10) + 'data: ')}\n\n".encode(errors="replace")
+
+
+def comment(text: str = "") -> bytes:
+    """Return what keeps a connection alive and means nothing."""
+    return f": {' '.join(text.split())}\n\n".encode()
+
+
+class Streams:
+    """The streams that are open in this process."""
+
+    def __init__(self, limit: int, heartbeat_seconds: float) -> None:
+        self.heartbeat_seconds = heartbeat_seconds
+        self._limit = limit
+        self._reserved = 0
+        self._sending: set[asyncio.Task[None]] = set()
+        self.closed = False
+
+    def __len__(self) -> int:
+        return self._reserved
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Count one stream for as long as it lasts.
+
+        Raises:
+            ProblemError: 503, there are as many as this process may have.
+        """
+        self.check()
+        self._reserved += 1
+        try:
+            yield
+        finally:
+            self._reserved -= 1
+
+    def check(self) -> None:
+        """See that another stream may begin.
+
+        Raises:
+            ProblemError: 503.
+        """
+        if self.closed:
+            raise unavailable("this gateway is being stopped; another one serves", 1)
+        if self._reserved >= self._limit:
+            raise unavailable(f"this gateway serves {self._limit} streams already, as many as it may", 5)
+
+    def add(self, task: asyncio.Task[None]) -> None:
+        """Know a stream, so that it can be ended."""
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def close(self) -> None:
+        """End all streams, and let none begin."""
+        self.closed = True
+        for task in list(self._sending):
+            task.cancel()
+
+    @contextmanager
+    def closing_on_signals(self) -> Iterator[None]:
+        """End all streams as soon as the process is told to stop. The server waits for its connections before it says so itself."""
+        loop = asyncio.get_running_loop()
+        before: dict[int, Any] = {}
+
+        def told(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.close)
+            handler = before[number]
+            if callable(handler):
+                handler(number, frame)
+
+        with contextlib.suppress(ValueError):  # not in the main thread: then nobody sends this thread signals
+            for number in (int(signal.SIGTERM), int(signal.SIGINT)):
+                if callable(handler := signal.getsignal(number)):
+                    before[number] = handler
+                    signal.signal(number, told)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                if signal.getsignal(number) is told:
+                    signal.signal(number, handler)
+            self.close()
+
+
+class ByteStream(Response):
+    """Sends bytes as they come. The generator is closed as soon as nobody reads any more."""
+
+    def __init__(
+        self,
+        body: AsyncGenerator[bytes, None],
+        streams: Streams,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", **(headers or {})}, media_type=media_type)
+        del self.headers["Content-Length"]
+        self._body = body
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until there is no more, the client leaves or the process stops."""
+        del scope
+        gone = False
+        async with aclosing(self._body):
+            with self._streams.slot():
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                sending = asyncio.create_task(self._send(send), name="stream")
+                leaving = asyncio.create_task(_left(receive), name="client of a stream")
+                self._streams.add(sending)
+                try:
+                    await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                    gone = leaving.done()
+                finally:
+                    leaving.cancel()
+                    sending.cancel()
+                    await asyncio.gather(sending, leaving, return_exceptions=True)
+        if gone:
+            return
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            raise error
+        await self._finish(send, is_cut=sending.cancelled())
+
+    async def _send(self, send: Send) -> None:
+        async for part in self._body:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def _finish(self, send: Send, *, is_cut: bool) -> None:
+        if is_cut:
+            raise StreamCutError(
+                "the process is being stopped"
+            )  # without its end, so that it is not taken for the whole
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class EventStream(ByteStream):
+    """Sends events as they come, and comments while none come."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None], streams: Streams) -> None:
+        """Take events, one or more in each piece."""
+        # nginx would keep events back to fill a buffer.
+        super().__init__(events, streams, "text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.body", "body": f"retry: {RETRY_MS}\n\n".encode(), "more_body": True})
+        async with aclosing(beating(self._body, self._streams.heartbeat_seconds)) as beats:
+            async for part in beats:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def _finish(self, send: Send, *, is_cut: bool) -> None:
+        # A client that does not read must not hold up the process.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS if is_cut else None):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def beating(events: AsyncIterator[bytes], seconds: float) -> AsyncGenerator[bytes, None]:
+    """Yield events, and a comment whenever none came for so long."""
+    waiting: asyncio.Task[bytes | None] | None = None
+    try:
+        while True:
+            waiting = waiting or asyncio.create_task(_next(events))
+            done, _ = await asyncio.wait({waiting}, timeout=seconds)
+            if not done:
+                yield comment("still here")
+                continue
+            body, waiting = waiting.result(), None
+            if body is None:
+                return
+            if body:
+                yield body
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def _next(events: AsyncIterator[bytes]) -> bytes | None:
+    # A task cannot end with StopAsyncIteration.
+    return await anext(events, None)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
