@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from simops_api.archive.history import History
 from simops_api.archive.reader import Archive
+from simops_api.archive.service import PastJobs
 from simops_api.artifacts.service import Artifacts
 from simops_api.auth.access import Access, OpenAccess
 from simops_api.cache import JobCache
@@ -36,7 +37,7 @@ class State:
     jobs: Jobs
     following: asyncio.Task[None]
     artifacts: Artifacts
-    history: History
+    past: PastJobs
 
 
 @asynccontextmanager
@@ -75,7 +76,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             jobs,
             following,
             Artifacts(settings, store),
-            History(store, archive),
+            PastJobs(settings, access, cache, History(store, archive)),
         )
     finally:
         store.close()

@@ -176,5 +176,9 @@ class JobQuery(NamespaceQuery):
     """Only with this label, as key=value. May be given several times: all must be there."""
     since: datetime | None = None
     """Only created at this time or later; without a time zone it is UTC."""
+    archived: bool = False
+    """Jobs whose objects are gone, as the store remembers them, instead of those that are there. They have no page numbers: see ``after``."""
+    after: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    """With ``archived``: go on after this place, the ``next`` of a page."""
     sort: Annotated[str, BeforeValidator(_sort)] = "-created"
     """created: oldest first. -created: newest first. Jobs of the same second are in the order of their ids."""

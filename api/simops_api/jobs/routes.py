@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from simops_api.archive.models import ArchivedJobs
 from simops_api.deps import Gateway, SignedIn
-from simops_api.errors import RESPONSES
+from simops_api.errors import RESPONSES, mistake
 from simops_api.jobs.models import Created, Job, JobList, JobQuery, JobRequest, JobStats, NamespaceQuery
 from simops_api.jobs.service import Jobs
 
@@ -27,9 +28,17 @@ async def create_jobs(body: JobRequest, gateway: Gateway, caller: SignedIn, resp
     return made
 
 
-@router.get("", response_model=JobList)
+@router.get("", response_model=JobList | ArchivedJobs)
 async def list_jobs(query: Annotated[JobQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
-    """List jobs, newest first. The header ``Age`` says how many seconds old the answer may be."""
+    """List jobs, newest first. The header ``Age`` says how many seconds old the answer may be.
+
+    With ``archived=true``: jobs whose objects are gone, as the store remembers them. There is no total and there are no page numbers then: each page says
+    by ``next`` what to give as ``after`` for the one that follows, and may have fewer jobs than were asked for.
+    """
+    if query.archived:
+        return Response(await gateway.past.page(caller, query), 200, {"Cache-Control": "no-store"}, "application/json")
+    if query.after is not None:
+        raise mistake("after", "is for archived=true; the jobs that are there have page numbers", "query")
     found = await gateway.jobs.page(caller, query)
     head = b'{"page":%d,"size":%d,"total":%d,"items":[' % (query.page, query.size, found.total)
     return _answer(head + b",".join(record.document for record in found.records) + b"]}", gateway.jobs)
