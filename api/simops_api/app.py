@@ -7,11 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from simops_api import errors, exposition, health, observe
+from simops_api import audit, errors, exposition, health, middleware, observe, pages
 from simops_api.artifacts import routes as artifacts
+from simops_api.auth.declared import declare
+from simops_api.auth.tokens import TokenFile, TokenFileError
 from simops_api.jobs import routes as jobs
-from simops_api.limits import BodyLimit
-from simops_api.requests import RequestId
+from simops_api.logs import routes as log_routes
 from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
 from simops_io import logs, tracing
@@ -27,7 +28,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings) as state:
             app.state.gateway = state
-            yield
+            with state.streams.closing_on_signals():
+                yield
         await asyncio.to_thread(tracing.close, spans)
 
     app = FastAPI(
@@ -36,6 +38,8 @@ def create_app(settings: Settings) -> FastAPI:
         description="Run containerised physics simulations on Kubernetes.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         telemetry={
             "tracing": spans is not None,
             "tracer_provider": spans,
@@ -47,15 +51,17 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(observe.Observe)
-    app.add_middleware(RequestId)
+    middleware.install(app, settings)
+    if settings.auth_mode != "none":
+        declare(app)
+    pages.install(app, settings.docs_assets)
     app.include_router(health.router)
     app.include_router(exposition.router)
     v1 = APIRouter(prefix=PREFIX)
     v1.include_router(health.router)
     v1.include_router(jobs.router)
     v1.include_router(artifacts.router)
+    v1.include_router(log_routes.router)
     app.include_router(v1)
     return app
 
@@ -63,10 +69,13 @@ def create_app(settings: Settings) -> FastAPI:
 def _from_environment() -> FastAPI:
     try:
         settings = read_settings()
-    except SettingsError as error:
+        if settings.static_tokens:
+            TokenFile(settings.static_tokens)
+    except (SettingsError, TokenFileError) as error:
         raise SystemExit(f"the gateway does not start: {error}") from error
     logs.configure(settings.log_level, settings.log_format, observe.log_fields)
     observe.quiet_libraries()
+    audit.configure()
     return create_app(settings)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client
 
-from simops_api import metrics
-from simops_crds.kinds import SIMULATION_JOB, Kind
+from simops_api import audit, metrics
+from simops_crds.kinds import KINDS, SIMULATION_JOB, Kind
 from simops_crds.names import ANNOTATION_TRACEPARENT, GROUP, VERSION
 from simops_io import tracing
 from simops_io.kube import MERGE_PATCH, ApiError, KubeDict, Transport, error_of, lines
@@ -28,6 +28,13 @@ def _path(kind: Kind, namespace: str, name: str = "") -> str:
     return "/".join(filter(None, (f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{kind.plural}", name)))
 
 
+def _object(path: str, body: Any) -> tuple[str, str, str]:
+    """Return kind, namespace and name of the object that a write is about."""
+    namespace, plural, *name = path.partition("/namespaces/")[2].split("/")
+    kind = next((kind.kind for kind in KINDS if kind.plural == plural), plural)
+    return kind, namespace, name[0] if name else str(body["metadata"]["name"])
+
+
 class Cluster:
     """The API server, in the gateway's words."""
 
@@ -36,6 +43,22 @@ class Cluster:
         self._transport = Transport(api, FIELD_MANAGER, timeout, metrics.count_api_call)
 
     async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> KubeDict:
+        if method == "GET":
+            return await self._send(method, path, query=query, body=body, content_type=content_type)
+        # Here, where every write comes by, so that none can be missing in the audit.
+        is_try = bool(query and "dryRun" in query)
+        with audit.writing(*_object(path, body), ApiError, audit.TRIED if is_try else audit.DONE):
+            return await self._send(method, path, query=query, body=body, content_type=content_type)
+
+    async def _send(
         self,
         method: str,
         path: str,
@@ -91,6 +114,14 @@ class Cluster:
             ApiError: with status 404 when there is none.
         """
         return await self._call("GET", _path(kind, namespace, name))
+
+    async def review(self, body: KubeDict) -> KubeDict:
+        """Return the answer to a TokenReview or SubjectAccessReview. It changes nothing: where the connection breaks it is asked once more."""
+        path = f"/apis/{body['apiVersion']}/{body['kind'].lower()}s"
+        try:
+            return await self._send("POST", path, body=body)
+        except UnreachableError:
+            return await self._send("POST", path, body=body)
 
     # Writing
     async def create(self, kind: Kind, manifest: KubeDict) -> KubeDict:

@@ -6,7 +6,6 @@ from fastapi import Depends, Request
 
 from simops_api.auth.caller import Caller
 from simops_api.state import State
-from simops_io import logs
 
 
 async def _state(request: Request) -> State:
@@ -17,12 +16,10 @@ async def _state(request: Request) -> State:
 Gateway = Annotated[State, Depends(_state)]
 
 
-async def _signed_in(request: Request, gateway: Gateway) -> Caller:
-    caller = await gateway.access.sign_in(request.headers.get("Authorization"))
-    request.state.caller = caller
-    logs.tell(caller=caller.name)
+async def _signed_in(request: Request) -> Caller:
+    caller: Caller = request.state.caller
     return caller
 
 
 SignedIn = Annotated[Caller, Depends(_signed_in)]
-"""The caller. Every call of /api/v1 takes it, health apart."""
+"""The caller, whom ``auth.gate`` has signed in. Every call of /api/v1 takes it, health apart."""

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simops_api.cluster import ApiError, UnreachableError
 from simops_io.s3 import StoreError
@@ -178,6 +179,30 @@ async def handle(request: Request, error: Exception) -> Response:
     """Answer a request that ended with an exception."""
     del request
     return response_of(problem_of(error))
+
+
+class Faults:
+    """Answers what no handler has caught. The framework would do so outside of everything else, where an answer gets no headers any more."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            if scope["type"] != "http" or has_begun:
+                raise
+            log.exception("an error of the gateway")
+            await response_of(problem_of(error))(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -16,20 +17,23 @@ _DRAIN_SECONDS = 5.0
 class BodyLimit:
     """Refuses a body that is longer than allowed. What is too much is never kept."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: Mapping[str, int] | None = None) -> None:
+        """``paths`` have limits of their own."""
         self._app = app
         self._max_bytes = max_bytes
-        self._words = f"the body of a request has at most {max_bytes} bytes"
+        self._paths = dict(paths or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = self._paths.get(scope["path"], self._max_bytes)
+        words = f"the body of this request has at most {most} bytes"
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._max_bytes:
-            await _drain(receive)
-            await response_of(ProblemError(413, self._words))(scope, receive, send)
+        if not length.isdecimal() or int(length) > most:
+            await drain(receive)
+            await response_of(ProblemError(413, words))(scope, receive, send)
             return
         read = 0
 
@@ -37,17 +41,18 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._max_bytes:
+            if read > most:
                 if message.get("more_body"):
-                    await _drain(receive)
+                    await drain(receive)
                 # Of this class, since FastAPI takes any other one that comes while it reads a body for bad JSON.
-                raise HTTPException(413, self._words)
+                raise HTTPException(413, words)
             return message
 
         await self._app(scope, limited, send)
 
 
-async def _drain(receive: Receive) -> None:
+async def drain(receive: Receive) -> None:
+    """Read what is left of a body that nobody wants, within bounds, so that its sender gets the answer."""
     # A connection that is closed while the other side still sends is reset, and the answer is lost with it.
     left = _DRAIN_BYTES
     with contextlib.suppress(TimeoutError):

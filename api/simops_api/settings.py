@@ -3,14 +3,16 @@
 Each variable is ``SIMOPS_`` and the field's name in capitals. Lists are separated by commas.
 """
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from simops_io.logs import LogFormat
 
 _PREFIX = "SIMOPS_"
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
 def _split(value: Any) -> Any:
@@ -23,8 +25,18 @@ def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for one in value:
+        # Not *: a page of anybody's could then use what its reader's browser can reach.
+        if not _ORIGIN.fullmatch(one):
+            raise ValueError(f"{one!r} is no origin: write https://host or https://host:port")
+    return value
+
+
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Rate = Annotated[float, Field(ge=0, le=1_000_000)]
+Burst = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class Settings(BaseSettings):
@@ -32,9 +44,38 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, use_attribute_docstrings=True)
 
-    auth_mode: Literal["none"]
-    """Who may call. The only value so far is none: everyone who reaches the gateway may do everything that it may. It has no default,
-    so that an open gateway is always somebody's decision."""
+    auth_mode: Literal["kubernetes", "static", "none"]
+    """Who may call. kubernetes: who has a bearer token that the API server takes (service accounts, OIDC). static: who has one of the tokens of
+    a file. In both, RBAC of the cluster says what they may do. none: everyone who reaches the gateway may do everything that it may. It has no
+    default, so that an open gateway is always somebody's decision."""
+    auth_audiences: CommaList = ()
+    """Mode kubernetes: audiences of which a token must be meant for one; empty: the API server's own."""
+    static_tokens: str = ""
+    """Mode static: file of lines ``token,user,"group1,group2"``, read again when it changes."""
+    auth_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """How long the API server's answer about a token or a permission is used again. So long a right that was taken away may still serve."""
+    auth_stale_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """How old such an answer may be for reads while the API server gives none. Writes never use an old one."""
+    rate_reads: Rate = 200.0
+    """Reads that each caller may make a second, in each replica; 0: any number. In mode none nobody is known, and nobody is limited."""
+    rate_reads_burst: Burst = 1000
+    """Reads that they may make at once."""
+    rate_writes: Rate = 50.0
+    """Writes that each caller may make a second; 0: any number."""
+    rate_writes_burst: Burst = 500
+    """Writes that they may make at once."""
+    rate_failed_sign_ins: Rate = 0.5
+    """Unknown tokens a second that may come from one address (IPv6: from one network of 64 bits); 0: any number."""
+    rate_failed_sign_ins_burst: Burst = 20
+    """Unknown tokens that may come at once."""
+    cors_origins: Annotated[CommaList, AfterValidator(_origins)] = ()
+    """Origins (``https://host[:port]``) whose pages may call the gateway from a browser; empty: none."""
+    allowed_hosts: CommaList = ()
+    """Names (``host``, ``host:port`` or ``*.domain``) that a request may give as its Host; empty: any. Probes are always answered."""
+    docs_assets: Annotated[str, Field(pattern=r"^((https?:/)?/[^\s'\";,]+)?$")] = (
+        "https://cdn.jsdelivr.net/npm/swagger-ui-dist@5"
+    )
+    """Folder from which the page /docs loads swagger-ui-bundle.js and swagger-ui.css in the reader's browser; empty: there is no such page."""
 
     namespaces: Annotated[CommaList, AfterValidator(_not_empty)] = ("default",)
     """Namespaces whose objects are served. Ids in the first one need no namespace."""
@@ -77,11 +118,25 @@ class Settings(BaseSettings):
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 20
     """Bytes of a request's body. etcd takes objects of at most 1.5 MiB."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Logs and event streams that are sent at once; who comes then is told to come again."""
+    heartbeat_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15.0
+    """After how long without an event a stream is sent a comment, so that nothing between here and the client takes it for dead."""
+    log_window_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 30)] = 1 << 20
+    """How much of the end of a followed log is kept in memory, once for all who follow it."""
     max_page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Greatest page of a list."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "json"
     """Log lines as JSON objects, or as text for people: json or text."""
+
+    @model_validator(mode="after")
+    def _has_tokens(self) -> Self:
+        if (self.auth_mode == "static") != bool(self.static_tokens):
+            raise ValueError(
+                f"{_PREFIX}STATIC_TOKENS names the file of tokens when {_PREFIX}AUTH_MODE is static, and only then"
+            )
+        return self
 
     @property
     def default_namespace(self) -> str:
@@ -106,8 +161,13 @@ def read_settings() -> Settings:
 
 
 def _sentence(problem: Any) -> str:
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
     field = str(problem["loc"][0])
     variable = field if field.isupper() else f"{_PREFIX}{field.upper()}"
     if field == "auth_mode":
-        return f"{variable} must be set to none, the only mode so far: everyone who reaches the gateway may then do everything that it may"
+        return (
+            f"{variable} must be set: to kubernetes (tokens that the API server takes), to static (a file of tokens), or to none: everyone who "
+            "reaches the gateway may then do everything that it may"
+        )
     return f"{variable}: {problem['msg']}"

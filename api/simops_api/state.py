@@ -10,14 +10,19 @@ from simops_api.archive.history import History
 from simops_api.archive.reader import Archive
 from simops_api.archive.service import PastJobs
 from simops_api.artifacts.service import Artifacts
-from simops_api.auth.access import Access, OpenAccess
+from simops_api.auth.access import Access
+from simops_api.auth.gate import Limits
+from simops_api.auth.modes import access_for
 from simops_api.cache import JobCache
 from simops_api.cluster import Cluster, KubeDict
 from simops_api.jobs.ids import id_of
 from simops_api.jobs.lookup import Lookup
 from simops_api.jobs.service import Jobs
+from simops_api.logs.pods import load_log_client
+from simops_api.logs.service import Logs
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
+from simops_api.sse import Streams
 from simops_api.store import Store
 from simops_io.kube import load_client
 
@@ -38,6 +43,9 @@ class State:
     following: asyncio.Task[None]
     artifacts: Artifacts
     past: PastJobs
+    limits: Limits
+    streams: Streams
+    logs: Logs
 
 
 @asynccontextmanager
@@ -60,11 +68,14 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     )
     following = asyncio.create_task(cache.run(), name="watch cache")
     following.add_done_callback(_tell)
-    access = OpenAccess(settings.namespaces)
+    access = access_for(settings, cluster)
     store = Store(settings)
     archive = Archive(store, settings.default_namespace)
     lookup = Lookup(settings, access, cache, archive)
     jobs = Jobs(settings, access, cluster, cache, lookup)
+    streams = Streams(settings.max_streams, settings.heartbeat_seconds)
+    # Beside its own, each who reads may use the connection of a feed.
+    log_api = await load_log_client(2 * settings.max_streams, settings.kubeconfig)
     try:
         yield State(
             settings,
@@ -77,11 +88,16 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             following,
             Artifacts(settings, store),
             PastJobs(settings, access, cache, History(store, archive)),
+            Limits(settings),
+            streams,
+            Logs(settings, lookup, store, log_api, streams),
         )
     finally:
+        streams.close()
         store.close()
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+        await log_api.close()  # type: ignore[no-untyped-call]
         await api.close()  # type: ignore[no-untyped-call]
 
 

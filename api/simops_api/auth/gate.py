@@ -1,0 +1,102 @@
+"""Every request passes here before anything of it is read: who is it, and are they not asking too often?
+
+Whatever is not named as open needs a caller, so a call that is added later cannot be forgotten.
+"""
+
+import math
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from simops_api import metrics
+from simops_api.auth.access import Access
+from simops_api.auth.caller import ANONYMOUS, Caller
+from simops_api.errors import ProblemError, response_of
+from simops_api.limits import drain
+from simops_api.ratelimit import RateLimit, Standing, address_key
+from simops_api.settings import Settings
+from simops_io import logs
+
+_PROBES = ("/live", "/ready", "/health")
+OPEN = frozenset({*_PROBES, *(f"/api/v1{path}" for path in _PROBES), "/docs", "/openapi.json"})
+"""What everybody may read: whether the gateway is well, and what it can do."""
+METRICS = "/metrics"
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Limits:
+    """The limits of callers, and of those who are nobody."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.reads = RateLimit("reads", settings.rate_reads, settings.rate_reads_burst)
+        self.writes = RateLimit("writes", settings.rate_writes, settings.rate_writes_burst)
+        self.strangers = RateLimit("sign-ins", settings.rate_failed_sign_ins, settings.rate_failed_sign_ins_burst)
+
+
+class Gate:
+    """Signs callers in, and counts their requests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        state = scope["app"].state.gateway
+        try:
+            caller, standing = await admit(scope, state.access, state.limits)
+        except ProblemError as problem:
+            headers = Headers(scope=scope)
+            if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+                await drain(receive)
+            await response_of(problem)(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if standing is not None and message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(standing.headers)
+            await send(message)
+
+        scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, sending)
+
+
+async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, Standing | None]:
+    """Return who makes a request, and how they stand.
+
+    Raises:
+        ProblemError: 401 nobody that is known; 403 not for them; 429 too often; 503 it cannot be found out now.
+    """
+    authorization = Headers(scope=scope).get("authorization")
+    reads = scope["method"] in _READS
+    address = address_key((scope.get("client") or ("", 0))[0])
+    if not access.knows(authorization):
+        _check(limits.strangers.look(address))
+    try:
+        caller = await access.sign_in(authorization, reads=reads)
+    except ProblemError as problem:
+        # To send no token at all is no attempt to guess one, and asks nothing of the API server.
+        if problem.status == 401 and authorization:
+            limits.strangers.take(address)
+        raise
+    scope.setdefault("state", {})["caller"] = caller
+    logs.tell(caller=caller.name)
+    if scope["path"] == METRICS:
+        await access.require_path(caller, METRICS)
+        return caller, None
+    if caller is ANONYMOUS:
+        return caller, None
+    return caller, _check((limits.reads if reads else limits.writes).take(caller.name))
+
+
+def _check(standing: Standing | None) -> Standing | None:
+    if standing is None or not standing.wait:
+        return standing
+    metrics.RATE_LIMITED.inc()
+    raise ProblemError(
+        429,
+        f"too many requests ({standing.policy}): come again in {math.ceil(standing.wait)} s",
+        headers={"Retry-After": str(math.ceil(standing.wait)), **standing.headers},
+    )

@@ -1,0 +1,59 @@
+"""What every request goes through, from the outside in. The order matters, and is written here and nowhere else."""
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from simops_api.audit import Audit
+from simops_api.auth.gate import Gate
+from simops_api.errors import Faults
+from simops_api.headers import AllowedHosts, SecurityHeaders
+from simops_api.limits import BodyLimit
+from simops_api.observe import Observe
+from simops_api.requests import RequestId
+from simops_api.settings import Settings
+
+_METHODS = ("GET", "HEAD", "POST", "DELETE")
+_ASKED = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "If-Range",
+    "Last-Event-ID",
+    "Range",
+    "X-Request-ID",
+)
+_SHOWN = (
+    "Age",
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+)
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Add it all."""
+    # Starlette puts each one around those before it: the last is the first to see a request.
+    app.add_middleware(Faults)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Gate)
+    app.add_middleware(Audit)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=_METHODS,
+            allow_headers=_ASKED,
+            expose_headers=_SHOWN,
+        )
+    if settings.allowed_hosts:
+        app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observe)
+    app.add_middleware(RequestId)
