@@ -19,7 +19,9 @@ from simops_io import logs
 def _loggers() -> Iterator[None]:
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
+    token = logs.about.set({})
     yield
+    logs.about.reset(token)
     root.setLevel(level)
     root.handlers[:] = handlers
 
