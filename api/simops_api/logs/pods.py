@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import aiohttp
 from kubernetes.aio import client
 
+from simops_api import metrics
 from simops_api.cluster import FIELD_MANAGER, UnreachableError
 from simops_crds.names import CONTAINER_SIMULATION
 from simops_io.kube import Transport, error_of, load_client
@@ -33,7 +34,7 @@ class PodLogs:
     def __init__(self, api: client.ApiClient) -> None:
         self.open = 0
         """How many are being read now."""
-        self._transport = Transport(api, FIELD_MANAGER, aiohttp.ClientTimeout(total=None))
+        self._transport = Transport(api, FIELD_MANAGER, aiohttp.ClientTimeout(total=None), metrics.count_api_call)
 
     @asynccontextmanager
     async def read(
