@@ -425,3 +425,24 @@ async def test_what_is_no_record_of_this_job_is_none(both: Both, text: bytes) ->
     both.store.objects[f"{key_prefix('default', 'strange', 'u1')}/record.json"] = text
     async with both.get("strange") as response:
         await problem_in(response, 404)
+
+
+async def test_the_archive_lists_runs_whose_objects_are_gone(both: Both) -> None:
+    put_record(both.store, "heat", "uid-heat")  # its object is there
+    put_record(both.store, "heat", "uid-before", created=SECONDS - 60)
+    put_record(both.store, "gone", "u1", created=SECONDS - 30)
+    seen, after = [], ""
+    while after is not None:
+        async with both.session.get(f"/api/v1/jobs?archived=true&size=1{after and '&after=' + after}") as response:
+            page = await response.json()
+        seen += [(item["id"], item["uid"]) for item in page["items"]]
+        assert all(item["archived"] for item in page["items"])
+        after = page.get("next")
+    assert ("heat", "uid-heat") not in seen
+    assert seen.index(("gone", "u1")) < seen.index(("heat", "uid-before"))
+
+
+@pytest.mark.parametrize("query", ["archived=true&page=2", "archived=true&after=x", "after=x", "archived=maybe"])
+async def test_what_cannot_be_asked_of_a_list_is_said(both: Both, query: str) -> None:
+    async with both.session.get(f"/api/v1/jobs?{query}") as response:
+        assert (await problem_in(response, 422))["errors"][0]["location"] == "query"

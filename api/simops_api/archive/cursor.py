@@ -10,7 +10,7 @@ _NAME = r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?"
 _PLACE = re.compile(rf"(?P<second>[0-9]{{10}})/(?P<namespace>{_NAME})/(?P<name>{_NAME})/(?P<uid>[0-9a-zA-Z-]{{1,64}})")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Place:
     """Where a run stands in the archives of all namespaces: the latest first."""
 
@@ -19,6 +19,11 @@ class Place:
     namespace: str
     name: str
     uid: str
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        """What places are in the order of; within a namespace it is the order of the store's keys."""
+        return (self.second, self.namespace, f"{self.name}/{self.uid}")
 
     @property
     def created(self) -> int:

@@ -17,6 +17,7 @@ from simops_api.records import Record
 from simops_api.store import LIST_KEYS, Store
 from simops_crds.names import ARCHIVE_PREFIX
 
+_LIST_KEYS = LIST_KEYS
 _MAX_LISTS = 20
 _MAX_RECORDS = 500
 _LEAST_BATCH = 16
@@ -97,17 +98,16 @@ class _Walk:
         """Return the next places of runs that are gone, at most so many; fewer when another LIST would be needed for more."""
         await asyncio.gather(*(stream.fill() for stream in self._streams))
         taken: list[Place] = []
-        heap = [(stream.places[0], number) for number, stream in enumerate(self._streams) if stream.places]
+        heap = [(stream.places[0].order, number) for number, stream in enumerate(self._streams) if stream.places]
         heapq.heapify(heap)
         while heap and len(taken) < count:
-            place, number = heapq.heappop(heap)
+            _, number = heapq.heappop(heap)
             stream = self._streams[number]
-            stream.places.popleft()
-            self.last = place
+            place = self.last = stream.places.popleft()
             if is_gone(place):
                 taken.append(place)
             if stream.places:
-                heapq.heappush(heap, (stream.places[0], number))
+                heapq.heappush(heap, (stream.places[0].order, number))
             elif not stream.ended:
                 break  # what comes next in this one may be the next of all
         return taken
@@ -128,9 +128,9 @@ class _Stream:
     async def fill(self) -> None:
         """Let there be places, unless there are no more."""
         while not self.places and not self.ended:
-            listed = await self._store.keys(self._prefix, self._after)
+            listed = await self._store.keys(self._prefix, self._after, _LIST_KEYS)
             self.lists += 1
-            self.ended = len(listed) < LIST_KEYS
+            self.ended = len(listed) < _LIST_KEYS
             for found in listed:
                 self._after = found.key
                 place = place_of(found.key)
