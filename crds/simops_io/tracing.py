@@ -5,6 +5,7 @@ Configured by the standard variables alone: ``OTEL_EXPORTER_OTLP_ENDPOINT`` or `
 bounded queue that a thread of its own sends from: a collector that is slow or away costs spans and nothing else.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -19,8 +20,12 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from simops_io.traceparent import TraceParent
 
+log = logging.getLogger(__name__)
+
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL = "http/protobuf"
 _SEND_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
 
@@ -36,6 +41,9 @@ def provider_for(service: str) -> TracerProvider | None:
     """Return what makes spans and sends them, None when traces are off. ``service`` is the name unless the environment gives one."""
     if not is_on():
         return None
+    wanted = next(filter(None, map(os.environ.get, _PROTOCOLS)), _PROTOCOL)
+    if wanted != _PROTOCOL:
+        log.warning("traces are sent by %s, the only protocol here, and not by %s", _PROTOCOL, wanted)
     said = OTELResourceDetector().detect().attributes
     resource = Resource.create({} if said.get(SERVICE_NAME) else {SERVICE_NAME: service})
     exporter = OTLPSpanExporter(timeout=None if any(map(os.environ.get, _TIMEOUTS)) else _SEND_SECONDS)

@@ -22,9 +22,8 @@ def main() -> None:
             variable = f"SIMOPS_{'_'.join(str(part) for part in problem['loc']).upper()}"
             sys.stderr.write(f"{variable}: {problem['msg']}\n")
         raise SystemExit(2) from None
-    is_debug = settings.log_level.upper() == "DEBUG"
-    kopf.configure(debug=is_debug)  # what it silences stays silent; its lines are ours
-    logs.configure(settings.log_level.upper(), settings.log_format)
+    kopf.configure(debug=settings.log_level == "DEBUG")  # what it silences stays silent; its lines are ours
+    logs.configure(settings.log_level, settings.log_format)
     asyncio.run(kopf.operator(namespaces=list(settings.namespaces), liveness_endpoint=LIVENESS, standalone=True))
 
 

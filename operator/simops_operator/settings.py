@@ -3,7 +3,7 @@
 Each variable is ``SIMOPS_`` and the field's name in capitals. Lists are separated by commas. ``.env.example`` and the chart name them all.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,6 +14,10 @@ from simops_operator.core.config import JobConfig
 
 def _split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
 
 
 def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,7 +104,8 @@ class Settings(BaseSettings):
     """This replica's name: its identity in the Lease."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """Port of /metrics and /ready; 0: none."""
-    log_level: str = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    """Level of the log."""
     log_format: LogFormat = "json"
     """Log lines as JSON objects, or as text for people: json or text."""
 

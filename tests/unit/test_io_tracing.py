@@ -104,6 +104,17 @@ def test_the_sampler_of_the_environment_decides(
     assert not provider.get_tracer("x").start_span("never").is_recording()
 
 
+def test_a_protocol_that_is_not_here_is_told(
+    monkeypatch: pytest.MonkeyPatch, provider_at: list[TracerProvider], caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    provider = tracing.provider_for("simops-x")
+    assert provider is not None
+    provider_at.append(provider)
+    assert "http/protobuf" in caplog.text
+
+
 def test_a_collector_that_never_answers_holds_up_nobody(
     monkeypatch: pytest.MonkeyPatch, provider_at: list[TracerProvider]
 ) -> None:
