@@ -3,7 +3,9 @@
 One process has one registry, so a Pod runs one worker. What is known without counting (jobs, the cache) is read when Prometheus asks.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # each counter would have a second series that says when it began
 
 REQUESTS = Counter(
     "simops_gateway_requests_total",
