@@ -71,17 +71,23 @@ class Store:
         Raises:
             StoreError: the store does not answer, has no such object, or breaks off.
         """
+        if length == 0:
+            return  # to minio-py this means all of it
         response = await self._connection.run(
             key, lambda: self._connection.client().get_object(self._bucket, key, offset, length or 0)
         )
+
+        def leave() -> None:
+            # Closed, so that who leaves in the middle need not read the rest; what was read to its end has given its connection back.
+            response.close()
+            response.release_conn()
+
         try:
             while chunk := await self._connection.run(key, lambda: response.read(_CHUNK)):
                 metrics.STORE_BYTES.inc(len(chunk))
                 yield chunk
         finally:
-            # Not waited for: who leaves in the middle must not have to read the rest.
-            await asyncio.shield(self._connection.run(key, response.close))
-            response.release_conn()
+            await asyncio.shield(self._connection.run(key, leave))
 
     async def get(self, key: str) -> bytes | None:
         """Return a small object, None if there is none.
