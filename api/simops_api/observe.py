@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry import trace
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -83,6 +84,7 @@ class _Seen:
         if message["type"] == "http.response.start":
             self._status = int(message["status"])
             self._first = time.perf_counter()
+            _mark_span()
             content_type = Headers(raw=list(message.get("headers") or ())).get("content-type", "")
             self._is_stream = content_type.startswith("text/event-stream")
             if self._is_stream:
@@ -117,6 +119,13 @@ class _Seen:
         if caller is not None:
             fields["caller"] = caller.name
         log.log(level, "%s %s %d", method, fields["path"], self._status, extra=fields)
+
+
+def _mark_span() -> None:
+    # While the answer begins: the span is over with the answer's last byte.
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attributes({f"simops.{name}": value for name, value in log_fields().items() if value})
 
 
 def _route(scope: Scope) -> str:

@@ -248,6 +248,9 @@ async def test_the_trace_of_a_request_goes_on_in_the_object(
             pass
     posted, read = collector.wait("POST /api/v1/jobs", "GET /api/v1/jobs/{job_id}")
     assert (posted.service, posted.trace_id, posted.parent_id) == ("simops-gateway", PARENT[3:35], PARENT[36:52])
+    assert read.attributes["simops.job"] == "heat"
+    assert read.attributes["simops.caller"] == "system:anonymous"
+    assert read.attributes["simops.request_id"]
     assert (read.parent_id, read.trace_id == posted.trace_id) == ("", False)
     (manifest,) = api.written
     annotation = manifest["metadata"]["annotations"][ANNOTATION_TRACEPARENT]
