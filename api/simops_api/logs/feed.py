@@ -175,9 +175,10 @@ class Feed:
                     self._add([new for piece in splitter.feed(chunk) for new in seeker.take(piece)])
         if fault := splitter.fault():
             raise UnreachableError(fault)
-        if not follow:
-            self._add([new for piece in splitter.end() for new in seeker.take(piece)])
         self._add(seeker.give_up())
+        if not follow and splitter.end():
+            # A log that really ends so is read from the store.
+            raise UnreachableError("the log ended in the middle of a line")
 
     def _add(self, pieces: list[Piece]) -> None:
         if not pieces:

@@ -12,6 +12,8 @@ PIECE_BYTES = 1 << 16
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ")
 _STAMP_BYTES = 40
 _NOISE_BYTES = 500
+_TURNS = 64
+"""Of how many times the lines are counted. Lines of one time stand together, or nearly so where standard error comes between."""
 
 
 class Piece(NamedTuple):
@@ -55,6 +57,7 @@ class Splitter:
         self._crc = 0
         self._time = 0
         self._turn = 0
+        self._turns: dict[int, int] = {}
         self._second = (b"", 0)
 
     def feed(self, chunk: bytes) -> list[Piece]:
@@ -107,8 +110,10 @@ class Splitter:
             self._is_noise = True
             return text
         time = self._nanoseconds(stamp)
-        self._turn = self._turn + 1 if time == self._time else 1
-        self._time = time
+        self._time, self._turn = time, self._turns.get(time, 0) + 1
+        self._turns[time] = self._turn
+        if len(self._turns) > _TURNS:
+            del self._turns[next(iter(self._turns))]
         return text[stamp.end() :]
 
     def _nanoseconds(self, stamp: re.Match[bytes]) -> int:
