@@ -11,6 +11,7 @@ from simops_api import audit, errors, exposition, health, middleware, observe, p
 from simops_api.artifacts import routes as artifacts
 from simops_api.auth.declared import declare
 from simops_api.auth.tokens import TokenFile, TokenFileError
+from simops_api.jobs import create_routes
 from simops_api.jobs import routes as jobs
 from simops_api.logs import routes as log_routes
 from simops_api.settings import Settings, SettingsError, read_settings
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(exposition.router)
     v1 = APIRouter(prefix=PREFIX)
     v1.include_router(health.router)
+    v1.include_router(create_routes.router)
     v1.include_router(jobs.router)
     v1.include_router(artifacts.router)
     v1.include_router(log_routes.router)

@@ -15,6 +15,7 @@ from simops_api.auth.gate import Limits
 from simops_api.auth.modes import access_for
 from simops_api.cache import JobCache
 from simops_api.cluster import Cluster, KubeDict
+from simops_api.jobs.creating import Creating
 from simops_api.jobs.ids import id_of
 from simops_api.jobs.lookup import Lookup
 from simops_api.jobs.service import Jobs
@@ -46,6 +47,7 @@ class State:
     limits: Limits
     streams: Streams
     logs: Logs
+    creating: Creating
 
 
 @asynccontextmanager
@@ -91,6 +93,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             Limits(settings),
             streams,
             Logs(settings, lookup, store, log_api, streams),
+            Creating(settings, access, cluster, cache),
         )
     finally:
         streams.close()

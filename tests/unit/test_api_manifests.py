@@ -12,7 +12,7 @@ from unit.test_api_serving import settings_of
 from simops_api.errors import ProblemError
 from simops_api.jobs.ids import id_of, parse_id
 from simops_api.jobs.manifests import manifest_of, mapping_of, name_for
-from simops_api.jobs.models import JobRequest
+from simops_api.jobs.requests import JobRequest
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
 from simops_crds.v1alpha1 import SimulationJobSpec, SimulationSweepSpec
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from simops_api.errors import ProblemError, mistake, mistakes
-from simops_api.jobs.models import JobRequest
+from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_crds.names import API_VERSION

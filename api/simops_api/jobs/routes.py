@@ -1,4 +1,4 @@
-"""The calls for jobs."""
+"""The calls that read and cancel jobs."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from simops_api.archive.models import ArchivedJobs
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES, mistake
-from simops_api.jobs.models import Created, Job, JobList, JobQuery, JobRequest, JobStats, NamespaceQuery
+from simops_api.jobs.models import Job, JobList, JobQuery, JobStats, NamespaceQuery
 from simops_api.jobs.service import Jobs
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
@@ -17,15 +17,6 @@ def _answer(body: bytes, jobs: Jobs, status: int = 200) -> Response:
     # Age is of RFC 9111: the answer says what was so at most that many seconds ago.
     headers = {"Age": str(jobs.age), "Cache-Control": "no-store"}
     return Response(body, status, headers, "application/json")
-
-
-@router.post("", status_code=201)
-async def create_jobs(body: JobRequest, gateway: Gateway, caller: SignedIn, response: Response) -> Created:
-    """Run a simulation once, or, with ``sweep`` or ``space``, many times."""
-    made = await gateway.jobs.create(caller, body)
-    if made.sweep is None:
-        response.headers["Location"] = f"/api/v1/jobs/{made.jobs[0]}"
-    return made
 
 
 @router.get("", response_model=JobList | ArchivedJobs)

@@ -1,7 +1,6 @@
 """What is done to jobs: writes go to the API server, reads to the cache."""
 
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC
@@ -13,34 +12,23 @@ from simops_api.cache import JobCache
 from simops_api.cluster import ApiError, Cluster
 from simops_api.errors import ProblemError, mistake, unavailable
 from simops_api.index import Page, Query
-from simops_api.jobs.ids import id_of, point_id
 from simops_api.jobs.lookup import Lookup, missing
-from simops_api.jobs.manifests import manifest_of, mapping_of
 from simops_api.jobs.models import (
-    Created,
     Durations,
     JobQuery,
-    JobRequest,
     JobStats,
     NamespaceQuery,
     Throughput,
 )
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
-from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
+from simops_crds.kinds import SIMULATION_JOB
 from simops_crds.names import Phase
 
 log = logging.getLogger(__name__)
 
-# No vowels, so that no words come about.
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _CONFLICTS = 5
 _HOUR = 3600.0
-
-
-def random_suffix() -> str:
-    """Return what makes a name one that nobody else has."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
 
 
 class Jobs:
@@ -63,19 +51,6 @@ class Jobs:
         self._now = now
 
     # Writing
-    async def create(self, caller: Caller, request: JobRequest) -> Created:
-        """Make the object that a request asks for, and see that this process knows it."""
-        kind, manifest = manifest_of(request, self._settings, random_suffix())
-        await self._access.require(caller, Verb.CREATE, kind, manifest["metadata"]["namespace"])
-        made = await self._cluster.create(kind, manifest)
-        meta = made["metadata"]
-        own_id = id_of(meta["namespace"], meta["name"], self._settings.default_namespace)
-        if kind is SIMULATION_SWEEP:
-            ids = [point_id(own_id, index) for index in range(len(request.sweep or ()))]
-            return Created(jobs=ids, sweep=own_id, sweep_mapping=dict(mapping_of(request, ids)))
-        await self._seen(meta)
-        return Created(jobs=[own_id], sweep_mapping=dict(mapping_of(request, [own_id])))
-
     async def cancel(self, caller: Caller, job_id: str) -> Record:
         """Tell a job to stop. To tell it twice changes nothing."""
         namespace, name = self._lookup.place(job_id)
