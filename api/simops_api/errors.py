@@ -25,11 +25,16 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = 5
+_CORRECTED_SECONDS = 60
 # A status of the API server that says something about the request; others say something about the API server or about the gateway.
 _PASSED_ON = frozenset({400, 403, 404, 409, 413, 422, 429})
 _UNION_TAGS = frozenset({"bool", "int", "float", "str", "constrained-str"})
 _UNION_MESSAGE = "must be a number, a boolean or a string of at most 4096 characters"
 _DENIED = re.compile(r"denied request: (?P<field>(?:spec|metadata)[\w.\[\]]*): (?P<detail>.*)", re.DOTALL)
+# Two kinds of refusal are 403: what somebody may not do, and what nobody may (a quota, a namespace that is going away). The first is about
+# the gateway's own account here: callers have been asked for their rights before.
+_NOT_PERMITTED = re.compile(r'forbidden: User "[^"]*" cannot ')
+_UNKNOWN_FIELD = re.compile(r'(?:unknown|duplicate) field "(?P<field>[^"]*)"')
 _MAX_ERRORS = 50
 
 
@@ -119,7 +124,14 @@ def refusal(error: ApiError) -> ProblemError:
     if error.status not in _PASSED_ON:
         log.warning("the API server answered %s: %s", error.status, error.message)
         return unavailable("the API server cannot do this now")
+    if error.status == 403 and _NOT_PERMITTED.search(error.message):
+        log.error("the gateway's own rights do not suffice: %s", error.message)
+        return unavailable("the gateway itself may not do this: its installation lacks a right", _CORRECTED_SECONDS)
     errors = [_cause(field, detail) for field, detail in error.causes]
+    errors += [
+        FieldError(location="object", field=found["field"], detail=found[0])
+        for found in _UNKNOWN_FIELD.finditer(error.message if error.status == 400 else "")
+    ]
     headers = {"Retry-After": str(error.retry_after or _RETRY_SECONDS)} if error.status == 429 else None
     return ProblemError(error.status, error.message, errors=errors[:_MAX_ERRORS], headers=headers)
 

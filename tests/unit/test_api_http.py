@@ -226,6 +226,30 @@ async def test_a_refusal_of_the_api_server_is_passed_on_with_its_words_and_field
     assert [(e["field"], e["detail"]) for e in problem.get("errors", [])] == errors
 
 
+async def test_a_right_that_the_gateway_lacks_is_no_refusal_of_its_caller(
+    gateway: aiohttp.ClientSession, server: ApiServer
+) -> None:
+    server.status = 403
+    server.body = status_of(
+        403,
+        'simulationjobs.simops.dev is forbidden: User "system:serviceaccount:x:gateway" cannot create resource "simulationjobs"',
+    )
+    async with gateway.post("/api/v1/jobs", json={}) as response:
+        problem = await problem_in(response, 503)
+    assert "system:serviceaccount" not in problem["detail"]
+    assert "its installation lacks a right" in problem["detail"]
+
+
+async def test_a_field_that_the_schema_does_not_know_is_named(
+    gateway: aiohttp.ClientSession, server: ApiServer
+) -> None:
+    server.status = 400
+    server.body = status_of(400, 'strict decoding error: unknown field "spec.prams", duplicate field "spec.image"')
+    async with gateway.post("/api/v1/jobs", json={}) as response:
+        problem = await problem_in(response, 400)
+    assert [error["field"] for error in problem["errors"]] == ["spec.prams", "spec.image"]
+
+
 async def test_too_many_requests_says_when_to_come_back(gateway: aiohttp.ClientSession, server: ApiServer) -> None:
     server.status, server.body, server.headers = 429, status_of(429, "too many"), {"Retry-After": "7"}
     async with gateway.post("/api/v1/jobs", json={}) as response:
