@@ -10,8 +10,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simops_api.errors import ProblemError, response_of
 
+_MAX_URL_BYTES = 16 << 10
+_MAX_HEADER_BYTES = 32 << 10
 _DRAIN_BYTES = 32 << 20
 _DRAIN_SECONDS = 5.0
+
+
+class HeadLimit:
+    """Refuses a request whose address or headers are longer than any use has. The server's own limit (64 KiB) counts only what comes in pieces."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        problem = None if scope["type"] != "http" else _too_long(scope)
+        if problem is None:
+            await self._app(scope, receive, send)
+            return
+        await drain(receive)
+        await response_of(problem)(scope, receive, send)
+
+
+def _too_long(scope: Scope) -> ProblemError | None:
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > _MAX_URL_BYTES:
+        return ProblemError(414, f"the address of a request has at most {_MAX_URL_BYTES} bytes")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADER_BYTES:
+        return ProblemError(431, f"the headers of a request have at most {_MAX_HEADER_BYTES} bytes together")
+    return None
 
 
 class BodyLimit:

@@ -7,7 +7,7 @@ from simops_api.audit import Audit
 from simops_api.auth.gate import Gate
 from simops_api.errors import Faults
 from simops_api.headers import AllowedHosts, SecurityHeaders
-from simops_api.limits import BodyLimit
+from simops_api.limits import BodyLimit, HeadLimit
 from simops_api.observe import Observe
 from simops_api.requests import RequestId
 from simops_api.settings import Settings
@@ -54,6 +54,7 @@ def install(app: FastAPI, settings: Settings) -> None:
         )
     if settings.allowed_hosts:
         app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
+    app.add_middleware(HeadLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
     app.add_middleware(RequestId)

@@ -13,10 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 from unit.test_api_serving import kubeconfig_for, problem_in, serving, settings_of
 
 from simops_api import audit
-from simops_api.headers import DEFAULTS
+from simops_api.headers import DEFAULTS, SecurityHeaders
 from simops_api.settings import Settings
 
 GROUP = "/apis/simops.dev/v1alpha1/namespaces/{namespace}/{plural}"
@@ -469,6 +470,42 @@ async def test_json_of_any_depth_is_a_mistake_of_who_sends_it(tmp_path: Path, te
                     problem = await problem_in(response, response.status)
                     assert response.status in (400, 413, 422), (depth, problem)
         assert not cluster.written
+
+
+async def test_an_address_or_headers_that_are_too_long_are_refused(tmp_path: Path) -> None:
+    async with lab(tmp_path, auth_mode="none") as (_, gateway):
+        for path, headers, status in (
+            (f"{JOBS}?label=a={'b' * 8000}", {}, 200),
+            (f"{JOBS}?label=a={'b' * 17_000}", {}, 414),
+            (f"/{'b' * 17_000}", {}, 414),
+            (JOBS, {"X-Long": "a" * 8000}, 200),
+            (JOBS, {f"X-{number}": "a" * 8000 for number in range(5)}, 431),
+        ):
+            async with gateway.get(path, headers=headers) as response:
+                assert response.status == status
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_two_tokens_are_none(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (cluster, gateway):
+        cluster.rules.add(("ann", "list", "simulationjobs", "default"))
+        both = CIMultiDict([("Authorization", f"Bearer {SECRET}"), ("Authorization", "Bearer other")])
+        async with gateway.get(JOBS, headers=both) as response:
+            await problem_in(response, 401)
+
+
+async def test_no_value_of_a_header_ends_its_line() -> None:
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"location", b"/a\r\nSet-Cookie: x=1\x00")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await SecurityHeaders(app)({"type": "http"}, send, send)
+    assert dict(sent[0]["headers"])[b"location"] == b"/a  Set-Cookie: x=1"
 
 
 async def test_pages_of_other_origins_may_call_only_where_that_is_said(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, S
     Raises:
         ProblemError: 401 nobody that is known; 403 not for them; 429 too often; 503 it cannot be found out now.
     """
-    authorization = Headers(scope=scope).get("authorization")
+    # Two of them are none: what stands before the gateway may have gone by the other one.
+    authorization = ", ".join(Headers(scope=scope).getlist("authorization")) or None
     reads = scope["method"] in _READS
     address = address_key((scope.get("client") or ("", 0))[0])
     if not access.knows(authorization):
