@@ -11,7 +11,7 @@ from contract.server import Api
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from simops_crds.names import GROUP
+from simops_crds.names import GROUP, VERSION
 
 Object = dict[str, Any]
 
@@ -82,14 +82,20 @@ class People:
         self.undo.append(lambda: self.rbac.delete_cluster_role(name))
         self._bind("", name, "ClusterRole", subjects)
 
+    @property
+    def objects(self) -> Any:
+        return client.CustomObjectsApi(self.api.client)
+
     def make(self, manifest: Object, namespace: str) -> None:
         """Make an object of SimOps in a namespace."""
-        plural = f"{manifest['kind'].lower()}s"
-        objects: Any = client.CustomObjectsApi(self.api.client)
         body = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
-        objects.create_namespaced_custom_object(GROUP, "v1alpha1", namespace, plural, body)
-        name = manifest["metadata"]["name"]
-        self.undo.append(lambda: objects.delete_namespaced_custom_object(GROUP, "v1alpha1", namespace, plural, name))
+        self.objects.create_namespaced_custom_object(GROUP, VERSION, namespace, f"{manifest['kind'].lower()}s", body)
+        self.undo.append(lambda: self.remove(manifest, namespace))
+
+    def remove(self, manifest: Object, namespace: str) -> None:
+        """Delete an object of SimOps."""
+        plural, name = f"{manifest['kind'].lower()}s", manifest["metadata"]["name"]
+        self.objects.delete_namespaced_custom_object(GROUP, VERSION, namespace, plural, name)
 
     def kubeconfig(self, token: str, folder: Path) -> Path:
         """Return a kubeconfig by which the API server is called with a token."""
