@@ -11,11 +11,13 @@ from simops_api import audit, errors, exposition, health, middleware, observe, p
 from simops_api.artifacts import routes as artifacts
 from simops_api.auth.declared import declare
 from simops_api.auth.tokens import TokenFile, TokenFileError
+from simops_api.events import routes as event_routes
 from simops_api.jobs import create_routes
 from simops_api.jobs import routes as jobs
 from simops_api.logs import routes as log_routes
 from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
+from simops_api.sweeps import routes as sweep_routes
 from simops_io import logs, tracing
 
 PREFIX = "/api/v1"
@@ -62,8 +64,10 @@ def create_app(settings: Settings) -> FastAPI:
     v1.include_router(health.router)
     v1.include_router(create_routes.router)
     v1.include_router(jobs.router)
+    v1.include_router(sweep_routes.router)
     v1.include_router(artifacts.router)
     v1.include_router(log_routes.router)
+    v1.include_router(event_routes.router)
     app.include_router(v1)
     return app
 

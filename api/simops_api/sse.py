@@ -17,8 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from simops_api.errors import unavailable
 
-__all__ = ["RETRY_MS", "ByteStream", "EventStream", "StreamCutError", "Streams", "comment", "event"]
+__all__ = ["LAST_EVENT_ID", "RETRY_MS", "ByteStream", "EventStream", "StreamCutError", "Streams", "comment", "event"]
 
+LAST_EVENT_ID = "Last-Event-ID"
+"""The header by which a client says which event it has had last."""
 RETRY_MS = 1000
 """How long a client waits before it connects again."""
 _LAST_WORDS_SECONDS = 1.0

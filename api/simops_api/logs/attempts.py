@@ -25,6 +25,11 @@ def prefix_of(found: Found) -> str:
     return key_prefix(found.namespace, found.name, found.uid) + "/"
 
 
+def log_key(found: Found, pod: str) -> str:
+    """Return the key of the log of an attempt."""
+    return f"{prefix_of(found)}{pod}{_SUFFIX}"
+
+
 def attempts_of(found: Found, objects: list[StoredObject]) -> list[Attempt]:
     """Return the attempts, by what the run says and by what the store has of it (pure).
 

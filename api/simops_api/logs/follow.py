@@ -5,12 +5,14 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 from simops_api.cluster import ApiError, UnreachableError
+from simops_api.events.track import Track
+from simops_api.events.words import end_of
 from simops_api.jobs.lookup import Found
 from simops_api.logs import stored
-from simops_api.logs.attempts import Attempt, following, prefix_of
+from simops_api.logs.attempts import Attempt, following, log_key
 from simops_api.logs.feed import Feed, FeedState, Hub
 from simops_api.logs.pods import PodLogs
 from simops_api.logs.position import Position
@@ -25,30 +27,12 @@ _AGAIN_SECONDS = 0.5
 _LONGEST_PAUSE = 10.0
 
 
-class Tracked(Protocol):
-    """A run as it changes."""
-
-    @property
-    def found(self) -> Found:
-        """The run as it is now; when it is gone, as it was last."""
-
-    @property
-    def gone(self) -> bool:
-        """Whether it is there no more, and has no record."""
-
-    async def refresh(self) -> None:
-        """Look again."""
-
-    async def wait(self, also: Awaitable[Any] | None, seconds: float) -> None:
-        """Wait for a change of the run or for something else, at most so long; then look again."""
-
-
 class Follower:
     """One client, from one attempt to the next."""
 
     def __init__(
         self,
-        run: Tracked,
+        run: Track,
         hub: Hub,
         source: PodLogs,
         store: Store,
@@ -72,7 +56,7 @@ class Follower:
                 attempt = await self._next(pod)
                 if attempt is None:
                     if self._over:
-                        yield self._end()
+                        yield end_of(self._run.found, deleted=self._run.gone)
                         return
                     await self._run.wait(None, _LONGEST_PAUSE)
                     yield self._news()
@@ -187,7 +171,7 @@ class Follower:
     async def _past(self, attempt: Attempt) -> AsyncGenerator[bytes, None]:
         """Yield what is left of an attempt that is over."""
         place = self._place
-        kept = attempt.stored or await self._store.stat(f"{prefix_of(self._run.found)}{attempt.pod}.log")
+        kept = attempt.stored or await self._store.stat(log_key(self._run.found, attempt.pod))
         doubtful = kept is not None and place is not None and not await stored.is_at(self._store, kept, place)
         if kept is None or doubtful:
             try:
@@ -235,14 +219,6 @@ class Follower:
             return b""
         self._told = told
         return _json("status", state)
-
-    def _end(self) -> bytes:
-        fields = self._run.found.fields
-        names = ("status", "reason", "message", "exit_code")
-        state = {name: fields[name] for name in names if name in fields}
-        if self._run.gone:
-            state |= {"reason": "Deleted", "message": "the job was deleted"}
-        return _json("end", state)
 
 
 def _json(name: str, value: Any) -> bytes:

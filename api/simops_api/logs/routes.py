@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES
-from simops_api.logs.service import LAST_EVENT_ID
-from simops_api.sse import ByteStream, EventStream
+from simops_api.sse import LAST_EVENT_ID, ByteStream, EventStream
 
 router = APIRouter(prefix="/jobs/{job_id}/logs", tags=["logs"], responses=RESPONSES)
 

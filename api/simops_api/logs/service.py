@@ -3,31 +3,30 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from kubernetes.aio import client
 
 from simops_api.auth.caller import Caller
+from simops_api.cache import WatchCache
 from simops_api.cluster import ApiError
 from simops_api.errors import ProblemError, mistake, unavailable
+from simops_api.events.track import Track
 from simops_api.jobs.lookup import Found, Lookup
 from simops_api.logs import stored
-from simops_api.logs.attempts import Attempt, attempts_of, prefix_of
+from simops_api.logs.attempts import Attempt, attempts_of, log_key, prefix_of
 from simops_api.logs.feed import Hub
 from simops_api.logs.follow import Follower
 from simops_api.logs.pods import PodLogs
 from simops_api.logs.position import Position, parse_position
-from simops_api.logs.track import Track
 from simops_api.records import seconds_of
 from simops_api.settings import Settings
-from simops_api.sse import Streams
-from simops_api.store import Store, StoreError
+from simops_api.sse import LAST_EVENT_ID, Streams
+from simops_api.store import Store, StoredObject, StoreError
 from simops_crds.names import kubernetes_job_name
 
 log = logging.getLogger(__name__)
-
-LAST_EVENT_ID = "Last-Event-ID"
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,20 @@ class Logs:
     """The logs of jobs."""
 
     def __init__(
-        self, settings: Settings, lookup: Lookup, store: Store, api: client.ApiClient, streams: Streams
+        self,
+        settings: Settings,
+        lookup: Lookup,
+        cache: WatchCache,
+        store: Store,
+        api: client.ApiClient,
+        streams: Streams,
     ) -> None:
         """``api``: a client for logs only."""
         self.source = PodLogs(api)
         self.hub = Hub(self.source, settings.log_window_bytes)
         self.streams = streams
         self._lookup = lookup
+        self._cache = cache
         self._store = store
 
     # Text
@@ -78,11 +84,22 @@ class Logs:
         except ApiError as error:
             if error.status not in (400, 404):
                 raise unavailable("the node of this job does not give its log now") from error
-            if attempt.stored is not None:
-                raise ProblemError(409, "its Pod is gone, and the log in the store has no timestamps") from error
             if error.status == 400 and not found.finished and attempt.pod == found.pod:
                 return Text(await _begun(_empty()), "none-yet", attempt.number)
-            raise self._nothing(found) from error
+            # It may have been stored since, or the store did not answer before.
+            attempt = replace(attempt, stored=await self._kept(found, attempt))
+            if attempt.stored is None:
+                raise self._nothing(found) from error
+            if timestamps:
+                raise ProblemError(409, "its Pod is gone, and the log in the store has no timestamps") from error
+        return Text(await self._stored_text(attempt, tail), "store", attempt.number)
+
+    async def _kept(self, found: Found, attempt: Attempt) -> StoredObject | None:
+        try:
+            return await self._store.stat(log_key(found, attempt.pod))
+        except StoreError as error:
+            log.warning("%s", error)
+            raise unavailable("the store does not answer") from error
 
     @staticmethod
     def _chosen(found: Found, attempts: list[Attempt], number: int | None) -> Attempt | None:
@@ -144,8 +161,17 @@ class Logs:
             attempt = self._chosen(found, attempts, number)
         if found.finished and (attempt is None or attempt.stored is None) and self._has_expired(found):
             raise self._nothing(found)
-        run = Track(found, lambda: self._lookup.find(caller, job_id))
-        return Follower(run, self.hub, self.source, self._store, self._attempts).events(attempt, place)
+        return self._follow(caller, job_id, found, attempt, place)
+
+    async def _follow(
+        self, caller: Caller, job_id: str, found: Found, attempt: Attempt | None, place: Position | None
+    ) -> AsyncGenerator[bytes, None]:
+        with self._cache.watching(found.id) as changes:
+            run = Track(found, lambda: self._lookup.find(caller, job_id), changes)
+            follower = Follower(run, self.hub, self.source, self._store, self._attempts)
+            async with aclosing(follower.events(attempt, place)) as events:
+                async for part in events:
+                    yield part
 
     @staticmethod
     def _resumed(attempts: list[Attempt], place: Position) -> tuple[Attempt | None, Position | None]:
