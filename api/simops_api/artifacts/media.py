@@ -1,7 +1,7 @@
 """What a file is said to be, and what a browser may do with it (pure).
 
-Results are somebody's own files. They must never run as pages of the gateway, which a browser may be signed in to: every answer
-that carries one is in a sandbox without scripts, nothing is guessed from its bytes, and only types that no browser runs are shown in place.
+Results are somebody's own files. They must never run as pages of the gateway, which a browser may be signed in to: every answer of the gateway is in a
+sandbox without scripts and nothing is guessed from its bytes (``headers``), and only types that no browser runs are shown in place.
 """
 
 import mimetypes
@@ -48,11 +48,6 @@ _IN_PLACE = frozenset(
     }
 )
 _UNSAFE = re.compile(r'[^\x20-\x7e]|["\\%]')
-
-SAFE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def media_type(path: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from simops_api.artifacts.media import SAFE_HEADERS, content_type, disposition
+from simops_api.artifacts.media import content_type, disposition
 from simops_api.artifacts.ranges import UnsatisfiableError, Verdict, check, wanted_range
 from simops_api.errors import ProblemError, response_of
 
@@ -40,7 +40,6 @@ class Content:
             "Accept-Ranges": "bytes",
             "Cache-Control": "private, no-cache",
             "Content-Disposition": disposition(self.path),
-            **SAFE_HEADERS,
         }
 
 
