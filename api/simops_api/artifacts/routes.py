@@ -22,12 +22,21 @@ _GONE: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _header(sentence: str, example: str) -> dict[str, Any]:
+    return {"description": sentence, "schema": {"type": "string"}, "example": example}
+
+
+_ETAG = {"ETag": _header("Names these very bytes.", '"5d41402abc4b2a76b9719d911017c592"')}
+_CONTENT_RANGE = {"Content-Range": _header("Which bytes these are, and of how many.", "bytes 0-1023/18244")}
+_LOCATION = {"Location": _header("The address.", "https://store.example.org/simops/jobs/…/pod.zip?X-Amz-Expires=900&…")}
+
+
 def _sent(media: str) -> dict[int | str, dict[str, Any]]:
     content = {media: _BYTES}
     return {
-        200: {"description": "All of it.", "content": content},
-        206: {"description": "The range that was asked for.", "content": content},
-        304: {"description": "It is what If-None-Match names."},
+        200: {"description": "All of it.", "content": content, "headers": _ETAG},
+        206: {"description": "The range that was asked for.", "content": content, "headers": _ETAG | _CONTENT_RANGE},
+        304: {"description": "It is what If-None-Match names.", "headers": _ETAG},
         412: {"description": "It is not what If-Match names.", "content": _PROBLEM},
         416: {"description": "The range begins after its end.", "content": _PROBLEM},
         **_GONE,
@@ -38,7 +47,7 @@ def _sent(media: str) -> dict[int | str, dict[str, Any]]:
 @router.get(
     "/{job_id}/result",
     response_class=Response,
-    responses={**_sent(ZIP), 307: {"description": "It is at this address for a while."}},
+    responses={**_sent(ZIP), 307: {"description": "It is at this address for a while.", "headers": _LOCATION}},
 )
 async def job_result(job_id: str, request: Request, gateway: Gateway, caller: SignedIn) -> Response:
     """Return all files of a job as one zip: also of a job that failed or was cancelled, as far as it came.
