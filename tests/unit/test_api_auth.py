@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simops_api.auth import reviewed
+from simops_api.auth.access import Verb
 from simops_api.auth.caller import Caller
 from simops_api.auth.remembered import DENIED_SECONDS, NoAnswerError, Remembered, Times
 from simops_api.auth.reviews import Question, caller_in, is_allowed, token_review
 from simops_api.auth.tokens import AUTHENTICATED, TokenFile, TokenFileError, digest_of, parse_tokens
+from simops_api.errors import ProblemError
 from simops_api.ratelimit import RateLimit, address_key
+from simops_crds.kinds import SIMULATION_JOB
 
 ANN = Caller("ann", ("lab",), "7", {"scopes": ("a", "b")})
 TOKEN = "0123456789abcdef"
@@ -171,20 +175,20 @@ def test_callers_who_differ_in_anything_are_asked_about_apart() -> None:
     assert Question(Caller(**base), "get") == Question(Caller(**{**base, "extra": {"a": ("b",)}}), "get")
 
 
-def reviewed(**status: Any) -> dict[str, Any]:
+def answered(**status: Any) -> dict[str, Any]:
     return {"status": status}
 
 
 def test_a_token_is_somebodys_only_if_the_answer_says_so() -> None:
     user = {"username": "ann", "uid": "7", "groups": ["lab"], "extra": {"scopes": ["a", "b"]}}
-    assert caller_in(reviewed(authenticated=True, user=user), ()) == ANN
+    assert caller_in(answered(authenticated=True, user=user), ()) == ANN
     for answer in (
         {},
-        reviewed(),
-        reviewed(authenticated=False, user=user),
-        reviewed(authenticated="true", user=user),
-        reviewed(authenticated=True),
-        reviewed(authenticated=True, user={"username": ""}),
+        answered(),
+        answered(authenticated=False, user=user),
+        answered(authenticated="true", user=user),
+        answered(authenticated=True),
+        answered(authenticated=True, user={"username": ""}),
     ):
         assert caller_in(answer, ()) is None
 
@@ -193,19 +197,19 @@ def test_a_token_for_another_audience_is_nobodys() -> None:
     user = {"username": "ann"}
     assert token_review("t", ("simops",))["spec"] == {"token": "t", "audiences": ["simops"]}
     assert token_review("t", ())["spec"] == {"token": "t"}
-    assert caller_in(reviewed(authenticated=True, user=user, audiences=["simops", "x"]), ("simops",)) is not None
+    assert caller_in(answered(authenticated=True, user=user, audiences=["simops", "x"]), ("simops",)) is not None
     for audiences in ([], ["https://kubernetes.default.svc"], None):
-        assert caller_in(reviewed(authenticated=True, user=user, audiences=audiences), ("simops",)) is None
+        assert caller_in(answered(authenticated=True, user=user, audiences=audiences), ("simops",)) is None
 
 
 def test_only_a_clear_yes_allows() -> None:
-    assert is_allowed(reviewed(allowed=True))
+    assert is_allowed(answered(allowed=True))
     for answer in (
         {},
-        reviewed(),
-        reviewed(allowed=False),
-        reviewed(allowed="yes"),
-        reviewed(allowed=True, denied=True),
+        answered(),
+        answered(allowed=False),
+        answered(allowed="yes"),
+        answered(allowed=True, denied=True),
     ):
         assert not is_allowed(answer)
 
@@ -351,3 +355,43 @@ def test_one_network_of_ipv6_is_one_client() -> None:
     assert address_key("2001:db8::1") == address_key("2001:db8::ffff:2%eth0") == "2001:db8::/64"
     assert address_key("::ffff:10.0.0.1") == address_key("10.0.0.1") == "10.0.0.1"
     assert address_key("") == address_key("unix:") == "?"
+
+
+class Reviewer:
+    """Says yes, until it says nothing any more."""
+
+    def __init__(self) -> None:
+        self.is_silent = False
+
+    async def review(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return {"status": {"allowed": True, "authenticated": True, "user": {"username": "ann"}, "asked": body["kind"]}}
+
+
+async def test_a_server_that_says_nothing_holds_up_no_read_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviewed, "_REVIEW_SECONDS", 0.01)
+    reviewer, times = Reviewer(), Times(0, 300)
+    identities = reviewed.ReviewedIdentities(reviewer, (), times)
+    access = reviewed.ReviewedAccess(reviewer, identities, ("lab",), times)
+
+    async def read(token: str = TOKEN) -> frozenset[str]:
+        caller = await access.sign_in(f"Bearer {token}")
+        await access.require(caller, Verb.GET, SIMULATION_JOB, "lab", "heat")
+        return await access.namespaces(caller, Verb.LIST, SIMULATION_JOB)
+
+    assert await read() == {"lab"}
+    reviewer.is_silent = True
+    for _ in range(3):
+        assert await read() == {"lab"}
+    caller = await access.sign_in(f"Bearer {TOKEN}")
+    for refused in (
+        access.sign_in(f"Bearer {TOKEN}", reads=False),
+        access.sign_in("Bearer another"),
+        access.require(caller, Verb.CREATE, SIMULATION_JOB, "lab"),
+        access.require(Caller("bob"), Verb.GET, SIMULATION_JOB, "lab"),
+    ):
+        with pytest.raises(ProblemError) as caught:
+            await refused
+        assert caught.value.status == 503
+        assert int(caught.value.headers["Retry-After"]) > 0
