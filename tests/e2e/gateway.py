@@ -1,0 +1,109 @@
+"""The gateway of this checkout, run on this machine against the cluster and its store."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from e2e.cluster import Cluster, until
+from e2e.lab import NAMESPACE
+
+from simops_demo import installation
+from simops_demo.store import forwarded
+from simops_images.catalogue import ROOT
+
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway said."""
+
+    status: int
+    headers: Message
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway that runs."""
+
+    url: str
+
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Make a request below ``/api/v1``; errors are answers, and redirects are not followed."""
+        data = None if body is None else json.dumps(body).encode()
+        said = {"Content-Type": "application/json"} | dict(headers or {})
+        request = urllib.request.Request(self.url + PREFIX + path, data, said, method=method)
+        opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=60) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, headers=headers)
+
+
+@contextmanager
+def running_gateway(cluster: Cluster, folder: Path, **settings: str) -> Iterator[Gateway]:
+    """Run a gateway; settings are variables without their prefix, such as ``STORE_BUCKET``."""
+    installed = installation.Cluster(cluster.name, cluster.kubeconfig)
+    where = f"--namespace={installation.NAMESPACE}"
+    secret = installed.get("secret", "simops-store", where)["data"]
+    for name in ("access-key", "secret-key"):
+        (folder / name).write_bytes(base64.b64decode(secret[name]))
+    (service,) = installed.get("services", where, "--selector=app.kubernetes.io/component=minio")["items"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ExitStack() as stack:
+        store = stack.enter_context(forwarded(installed, f"service/{service['metadata']['name']}", 9000))
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("SIMOPS_", "OTEL_"))}
+        given = {
+            "AUTH_MODE": "none",
+            "NAMESPACES": NAMESPACE,
+            "KUBECONFIG": str(cluster.kubeconfig),
+            "STORE_ENDPOINT": f"http://{store}",
+            "STORE_CREDENTIALS": str(folder),
+        } | settings
+        environ |= {f"SIMOPS_{name}": value for name, value in given.items()}
+        environ["PYTHONPATH"] = os.pathsep.join(str(ROOT / part) for part in ("api", "crds"))
+        log = stack.enter_context((folder / "gateway.log").open("wb"))
+        command = [sys.executable, "-m", "uvicorn", "simops_api.app:app", f"--port={port}"]
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+        try:
+            gateway = Gateway(f"http://127.0.0.1:{port}")
+
+            def ready() -> bool:
+                assert process.poll() is None, (folder / "gateway.log").read_text()
+                try:
+                    return gateway.get("/ready").status == 200
+                except OSError:
+                    return False
+
+            until(ready, "the gateway knows all jobs", within=120)
+            yield gateway
+        finally:
+            process.terminate()
+            process.wait(30)
