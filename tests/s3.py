@@ -29,6 +29,10 @@ class Store:
     """Status with which everything is refused; 0: nothing is."""
     cuts_after: int | None = None
     """After so many bytes of an object the connection breaks."""
+    sending: int = 0
+    """Objects that are being sent."""
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while there are none."""
     endpoint: str = ""
     modified: dict[str, str] = field(default_factory=dict)
 
@@ -59,6 +63,16 @@ class Store:
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=status, headers=headers | {"Content-Length": str(len(part))})
         await response.prepare(request)
+        self.sending += 1
+        self.idle.clear()
+        try:
+            return await self._send_pieces(request, response, part)
+        finally:
+            self.sending -= 1
+            if not self.sending:
+                self.idle.set()
+
+    async def _send_pieces(self, request: web.Request, response: web.StreamResponse, part: bytes) -> web.StreamResponse:
         for at in range(0, len(part), 1 << 16):
             piece = part[at : at + (1 << 16)]
             if self.cuts_after is not None and at + len(piece) > self.cuts_after:

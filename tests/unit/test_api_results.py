@@ -1,5 +1,6 @@
 """Results by HTTP, from a store that counts: what is answered, when nothing is, and how much is read for it."""
 
+import asyncio
 import io
 import json
 import random
@@ -254,6 +255,18 @@ async def test_a_connection_that_breaks_never_looks_like_the_end(both: Both, res
     both.store.cuts_after = 600_000
     with pytest.raises(aiohttp.ClientPayloadError):
         await both.body(rest)
+
+
+@pytest.mark.parametrize("rest", ["large/result", "large/artifacts/field.npy"])
+async def test_who_leaves_in_the_middle_frees_the_connection_to_the_store(both: Both, rest: str) -> None:
+    put_record(both.store, "large", "u1")
+    both.store.objects[f"{key_prefix('default', 'large', 'u1')}/pod.zip"] = zipped({"field.npy": bytes(16 << 20)})
+    for _ in range(20):  # more than there are threads
+        async with both.get(rest) as response:
+            assert await response.content.readany()
+            response.close()
+    await asyncio.wait_for(both.store.idle.wait(), 60)
+    assert await both.body("heat/result") == BUNDLE
 
 
 # The list
