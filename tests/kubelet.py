@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from nosweeps import no_sweeps
 
 RUNS = "/apis/simops.dev/v1alpha1/namespaces/default/simulationjobs"
 CREATED = "2026-03-01T12:00:00Z"
@@ -170,7 +171,9 @@ async def api_server() -> AsyncIterator[ApiServer]:
     """Run it."""
     api = ApiServer()
     app = web.Application()
-    app.add_routes([web.get(RUNS, api.list), web.get("/api/v1/namespaces/default/pods/{pod}/log", api.send_log)])
+    app.add_routes(
+        [web.get(RUNS, api.list), web.get("/api/v1/namespaces/default/pods/{pod}/log", api.send_log), *no_sweeps()]
+    )
     # A handler is cancelled when its client leaves, so that `open` counts who is there.
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()

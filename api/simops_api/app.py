@@ -79,7 +79,7 @@ def _from_environment() -> FastAPI:
             TokenFile(settings.static_tokens)
     except (SettingsError, TokenFileError) as error:
         raise SystemExit(f"the gateway does not start: {error}") from error
-    logs.configure(settings.log_level, settings.log_format, observe.log_fields)
+    logs.configure(settings.logged_level, settings.log_format, observe.log_fields)
     observe.quiet_libraries()
     audit.configure()
     return create_app(settings)

@@ -1,4 +1,4 @@
-"""The watch cache: what the API server knows of SimulationJobs, kept in memory, so that no reader ever waits for the API server.
+"""The watch cache: what the API server knows of one kind, kept in memory, so that no reader ever waits for the API server.
 
 For each namespace one task takes a LIST, page by page, and then watches from its resourceVersion, with bookmarks, for ever. A watch that
 ends, breaks or falls silent is taken up where it was. Where the API server no longer knows that place (410), another LIST is taken and
@@ -16,8 +16,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ _BREATH = 50
 
 
 class Source(Protocol):
-    """Where objects come from: the part of ``Cluster`` that the cache needs."""
+    """Where objects come from: the part of ``Objects`` that the cache needs."""
 
     async def list_page(self, namespace: str, limit: int, after: str) -> KubeDict:
         """Return one page of objects."""
@@ -61,8 +62,24 @@ class _Place:
     waiters: set[tuple[int, asyncio.Future[None]]] = field(default_factory=set)
 
 
-class JobCache:
-    """The SimulationJobs of some namespaces."""
+class Changes:
+    """Whether something became of one object since it was last looked at."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def note(self) -> None:
+        """Something became of it."""
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Return when something has become of the object since the last return: it was made, changed or deleted. Many changes may be one."""
+        await self._changed.wait()
+        self._changed.clear()
+
+
+class WatchCache:
+    """The objects of one kind in some namespaces."""
 
     def __init__(
         self,
@@ -86,8 +103,24 @@ class JobCache:
         self._first_pause = min(_FIRST_PAUSE, longest_pause)
         self._clock = clock
         self._places = {namespace: _Place(namespace) for namespace in namespaces}
+        self._watching: defaultdict[str, set[Changes]] = defaultdict(set)
 
     # Reading
+    @contextmanager
+    def watching(self, object_id: str) -> Iterator[Changes]:
+        """Be told what becomes of the object of an id, whether or not there is one; its latest state is in ``index``.
+
+        Who looks into the index, waits, looks again and so on never misses the last state. It costs neither a thread nor a call.
+        """
+        changes = Changes()
+        self._watching[object_id].add(changes)
+        try:
+            yield changes
+        finally:
+            self._watching[object_id].discard(changes)
+            if not self._watching[object_id]:
+                del self._watching[object_id]
+
     @property
     def namespaces(self) -> frozenset[str]:
         """The namespaces that are watched."""
@@ -166,7 +199,7 @@ class JobCache:
             if not after:
                 break
         gone = [job_id for job_id in self.index.ids(place.namespace) if job_id not in records]
-        self.index.change(records.values(), gone)
+        self._change(records.values(), gone)
         place.synced = True
         self._reach(place, str(meta["resourceVersion"]))
         log.info("%s: %d objects listed, %d gone", place.namespace, len(records), len(gone))
@@ -186,11 +219,19 @@ class JobCache:
         if kind == "ERROR":
             raise ApiError(int(obj.get("code") or 500), str(obj.get("message") or "the watch failed"))
         if kind in ("ADDED", "MODIFIED"):
-            self.index.change([self._record_of(obj)])
+            self._change([self._record_of(obj)])
         elif kind == "DELETED":
-            self.index.change(gone=[self._record_of(obj).id])
+            self._change(gone=[self._record_of(obj).id])
         place.contact = self._clock()
         self._reach(place, str(obj["metadata"]["resourceVersion"]))
+
+    def _change(self, records: Iterable[Record] = (), gone: Iterable[str] = ()) -> None:
+        records, gone = list(records), list(gone)
+        self.index.change(records, gone)
+        if self._watching:
+            for object_id in (*gone, *(record.id for record in records)):
+                for changes in self._watching.get(object_id, ()):
+                    changes.note()
 
     def _reach(self, place: _Place, version: str) -> None:
         place.version = version

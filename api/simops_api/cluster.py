@@ -8,7 +8,7 @@ import aiohttp
 from kubernetes.aio import client
 
 from simops_api import audit, metrics
-from simops_crds.kinds import KINDS, SIMULATION_JOB, Kind
+from simops_crds.kinds import KINDS, Kind
 from simops_crds.names import ANNOTATION_TRACEPARENT, GROUP, VERSION
 from simops_io import tracing
 from simops_io.kube import MERGE_PATCH, ApiError, KubeDict, Transport, error_of, lines
@@ -74,13 +74,13 @@ class Cluster:
         return parse(data)
 
     # Reading
-    async def list_page(self, namespace: str, limit: int, after: str) -> KubeDict:
-        """Return one page of the SimulationJobs of a namespace; ``after`` is the token of the page before, empty for the first."""
+    async def list_page(self, kind: Kind, namespace: str, limit: int, after: str) -> KubeDict:
+        """Return one page of the objects of a namespace; ``after`` is the token of the page before, empty for the first."""
         query = {"limit": str(limit)} | ({"continue": after} if after else {})
-        return await self._call("GET", _path(SIMULATION_JOB, namespace), query=query)
+        return await self._call("GET", _path(kind, namespace), query=query)
 
-    async def watch(self, namespace: str, version: str, seconds: int) -> AsyncGenerator[KubeDict, None]:
-        """Yield what happens to the SimulationJobs of a namespace after a resourceVersion, and bookmarks, for so many seconds.
+    async def watch(self, kind: Kind, namespace: str, version: str, seconds: int) -> AsyncGenerator[KubeDict, None]:
+        """Yield what happens to the objects of a namespace after a resourceVersion, and bookmarks, for so many seconds.
 
         Raises:
             UnreachableError: the connection broke, or was silent for too long.
@@ -94,9 +94,7 @@ class Cluster:
         }
         patience = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=seconds + _SILENCE_SECONDS)
         try:
-            response = await self._transport.send(
-                "GET", _path(SIMULATION_JOB, namespace), query=query, timeout=patience
-            )
+            response = await self._transport.send("GET", _path(kind, namespace), query=query, timeout=patience)
             try:
                 if response.status >= 400:
                     raise error_of(response.status, await response.read())
@@ -124,24 +122,43 @@ class Cluster:
             return await self._send("POST", path, body=body)
 
     # Writing
-    async def create(self, kind: Kind, manifest: KubeDict) -> KubeDict:
-        """Create an object, as part of the present trace if there is one. A field that the schema does not know is refused."""
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+    async def create(self, kind: Kind, manifest: KubeDict, *, is_try: bool = False) -> KubeDict:
+        """Create an object, as part of the present trace if there is one. A field that the schema does not know is refused.
+
+        ``is_try``: everything but the writing; what is returned is what would have been written.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if is_try else {})
         return await self._call(
             "POST", _path(kind, manifest["metadata"]["namespace"]), query=query, body=_traced(manifest)
         )
 
-    async def cancel(self, kind: Kind, namespace: str, name: str, version: str) -> KubeDict:
-        """Set ``spec.cancelled``, if the object is still as it was read.
+    async def change(self, kind: Kind, namespace: str, name: str, version: str, spec: KubeDict) -> KubeDict:
+        """Change fields of the spec, if the object is still as it was read.
 
         Raises:
             ApiError: with status 409 when it has changed since, 404 when it is gone.
         """
-        patch = {"metadata": {"resourceVersion": version}, "spec": {"cancelled": True}}
+        patch = {"metadata": {"resourceVersion": version}, "spec": spec}
         query = {"fieldManager": FIELD_MANAGER}
         return await self._call(
             "PATCH", _path(kind, namespace, name), query=query, body=patch, content_type=MERGE_PATCH
         )
+
+
+class Objects:
+    """The objects of one kind, as a cache reads them."""
+
+    def __init__(self, cluster: Cluster, kind: Kind) -> None:
+        self._cluster = cluster
+        self._kind = kind
+
+    async def list_page(self, namespace: str, limit: int, after: str) -> KubeDict:
+        """Return one page."""
+        return await self._cluster.list_page(self._kind, namespace, limit, after)
+
+    def watch(self, namespace: str, version: str, seconds: int) -> AsyncGenerator[KubeDict, None]:
+        """Yield what happens."""
+        return self._cluster.watch(self._kind, namespace, version, seconds)
 
 
 def _traced(manifest: KubeDict) -> KubeDict:

@@ -21,10 +21,10 @@ async def page(request: Request, gateway: Gateway) -> Response:
 
 def scrape(state: State) -> bytes:
     """Return all metrics as text."""
-    found = state.cache.index.stats([phase.value for phase in Phase])
+    found = state.caches.jobs.index.stats([phase.value for phase in Phase])
     for phase, count in found.phases.items():
         metrics.JOBS.labels(phase=phase).set(count)
-    for kind, cache in {"SimulationJob": state.cache}.items():
+    for kind, cache in {"SimulationJob": state.caches.jobs, "SimulationSweep": state.caches.sweeps}.items():
         metrics.CACHE_OBJECTS.labels(kind=kind).set(len(cache.index))
         metrics.CACHE_AGE.labels(kind=kind).set(cache.age if cache.synced else -1)
         metrics.CACHE_SYNCED.labels(kind=kind).set(cache.synced)

@@ -19,9 +19,11 @@ class CacheHealth(Health):
     """How the gateway and its cache are."""
 
     synced: bool
-    """Whether all jobs have been read once."""
+    """Whether all jobs and sweeps have been read once."""
     jobs: int
-    """Jobs that are known."""
+    """Jobs that are known, points of sweeps not counted."""
+    sweeps: int
+    """Sweeps that are known."""
     age_seconds: float | None = None
     """Seconds since the API server was last heard of."""
     relists: int
@@ -39,7 +41,7 @@ async def live(gateway: Gateway) -> Health:
 @router.get("/ready")
 async def ready(gateway: Gateway) -> Health:
     """Whether all jobs have been read once. It stays so when the API server is gone for a while: reads go on from memory."""
-    if not gateway.cache.synced:
+    if not gateway.caches.synced:
         raise unavailable("not all jobs have been read yet", 1)
     return Health()
 
@@ -47,11 +49,12 @@ async def ready(gateway: Gateway) -> Health:
 @router.get("/health")
 async def health(gateway: Gateway) -> CacheHealth:
     """Say how the gateway is, for people."""
-    cache = gateway.cache
+    caches = gateway.caches
     return CacheHealth(
-        status="ok" if cache.synced else "starting",
-        synced=cache.synced,
-        jobs=len(cache.index),
-        age_seconds=round(cache.age, 1) if cache.synced else None,
-        relists=cache.relists,
+        status="ok" if caches.synced else "starting",
+        synced=caches.synced,
+        jobs=len(caches.jobs.index),
+        sweeps=len(caches.sweeps.index),
+        age_seconds=round(caches.age, 1) if caches.synced else None,
+        relists=caches.jobs.relists + caches.sweeps.relists,
     )

@@ -10,7 +10,7 @@ Nothing here awaits: whoever reads sees all of a change or nothing of it.
 import math
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,21 +137,20 @@ class Index:
                 del self._keys[where]
 
     # Reading
-    def page(self, query: Query, first: int, count: int) -> Page:
-        """Return ``count`` records from the one of rank ``first`` on, in the query's order."""
+    def select(self, query: Query) -> "Selection":
+        """Return the records that a query finds."""
         labels = sorted(set(query.labels), key=lambda label: len(self._keys.get(_Where(label, None, None), ())))
         lists = self._lists(query, labels[0] if labels else None)
         if len(labels) > 1:
             lists = [[key for key in one if self._has(key, labels[1:])] for one in lists]
         starts = [0 if query.since is None else bisect_left(one, (query.since,)) for one in lists]
-        total = sum(len(one) - start for one, start in zip(lists, starts, strict=True))
-        last = min(first + count, total)
-        if query.newest_first:
-            first, last = total - last, total - first
-        keys = ranked(lists, starts, first, last)
-        if query.newest_first:
-            keys.reverse()
-        return Page(total, [self._records[job_id] for _, job_id in keys])
+        return Selection(self._records, lists, starts)
+
+    def page(self, query: Query, first: int, count: int) -> Page:
+        """Return ``count`` records from the one of rank ``first`` on, in the query's order."""
+        found = self.select(query)
+        begin, end, step = span(found.total, first, count, newest_first=query.newest_first)
+        return Page(found.total, found.records(begin, end)[::step])
 
     def _lists(self, query: Query, label: Label | None) -> list[_Sorted]:
         namespaces = (None,) if query.namespaces is None else set(query.namespaces)
@@ -181,3 +180,33 @@ class Index:
         completions = [self._completions[n] for n in scopes if n in self._completions]
         finished = sum(len(one) - bisect_left(one, (finished_since,)) for one in completions)
         return Stats(counts, values, finished)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The records that a query finds, from the oldest to the newest. Good until the index changes: nothing may be awaited meanwhile."""
+
+    _all: Mapping[str, Record]
+    _lists: Sequence[_Sorted]
+    _starts: Sequence[int]
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(len(one) - start for one, start in zip(self._lists, self._starts, strict=True))
+
+    def before(self, key: Key) -> int:
+        """Return how many of them stand before a key."""
+        return sum(bisect_left(one, key, start) - start for one, start in zip(self._lists, self._starts, strict=True))
+
+    def records(self, first: int, last: int) -> list[Record]:
+        """Return those of rank ``first`` to ``last - 1``."""
+        keys = ranked(self._lists, self._starts, first, last)
+        return [self._all[job_id] for _, job_id in keys]
+
+
+def span(total: int, first: int, count: int, *, newest_first: bool) -> tuple[int, int, int]:
+    """Return which ranks, counted from the oldest, a page is, and 1 or -1 for the direction to read them in."""
+    last = min(first + count, total)
+    first = min(first, last)
+    return (total - last, total - first, -1) if newest_first else (first, last, 1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,8 +13,11 @@ from simops_api.artifacts.service import Artifacts
 from simops_api.auth.access import Access
 from simops_api.auth.gate import Limits
 from simops_api.auth.modes import access_for
-from simops_api.cache import JobCache
-from simops_api.cluster import Cluster, KubeDict
+from simops_api.cache import WatchCache
+from simops_api.caches import Caches
+from simops_api.cluster import Cluster, KubeDict, Objects
+from simops_api.editor import Editor
+from simops_api.events.service import Events
 from simops_api.jobs.creating import Creating
 from simops_api.jobs.ids import id_of
 from simops_api.jobs.lookup import Lookup
@@ -25,6 +28,9 @@ from simops_api.records import Record, record_of
 from simops_api.settings import Settings
 from simops_api.sse import Streams
 from simops_api.store import Store
+from simops_api.sweeps.records import sweep_record_of
+from simops_api.sweeps.service import Sweeps
+from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_io.kube import load_client
 
 log = logging.getLogger(__name__)
@@ -38,43 +44,50 @@ class State:
     access: Access
     cluster: Cluster
     store: Store
-    cache: JobCache
+    caches: Caches
+    editor: Editor
     lookup: Lookup
     jobs: Jobs
+    sweeps: Sweeps
     following: asyncio.Task[None]
     artifacts: Artifacts
     past: PastJobs
     limits: Limits
     streams: Streams
     logs: Logs
+    events: Events
     creating: Creating
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[State]:
     """Connect and follow; at the end stop and give the connections back."""
-    api = await load_client(settings.max_connections + len(settings.namespaces), settings.kubeconfig)
+    api = await load_client(settings.max_connections + 2 * len(settings.namespaces), settings.kubeconfig)
     cluster = Cluster(api, settings.request_seconds)
 
-    def record(obj: KubeDict) -> Record:
-        meta = obj["metadata"]
-        return record_of(obj, id_of(meta["namespace"], meta["name"], settings.default_namespace))
+    def cache(kind: Kind, record: Callable[[KubeDict, str], Record]) -> WatchCache:
+        def named(obj: KubeDict) -> Record:
+            meta = obj["metadata"]
+            return record(obj, id_of(meta["namespace"], meta["name"], settings.default_namespace))
 
-    cache = JobCache(
-        cluster,
-        settings.namespaces,
-        record,
-        page=settings.list_page,
-        watch_seconds=settings.watch_seconds,
-        longest_pause=settings.retry_seconds,
-    )
-    following = asyncio.create_task(cache.run(), name="watch cache")
+        return WatchCache(
+            Objects(cluster, kind),
+            settings.namespaces,
+            named,
+            page=settings.list_page,
+            watch_seconds=settings.watch_seconds,
+            longest_pause=settings.retry_seconds,
+        )
+
+    caches = Caches(cache(SIMULATION_JOB, record_of), cache(SIMULATION_SWEEP, sweep_record_of))
+    following = asyncio.create_task(caches.run(), name="watch cache")
     following.add_done_callback(_tell)
     access = access_for(settings, cluster)
     store = Store(settings)
     archive = Archive(store, settings.default_namespace)
-    lookup = Lookup(settings, access, cache, archive)
-    jobs = Jobs(settings, access, cluster, cache, lookup)
+    lookup = Lookup(settings, access, cluster, caches, archive)
+    editor = Editor(cluster, caches, settings.write_wait_seconds)
+    jobs = Jobs(settings, access, caches, lookup, editor)
     streams = Streams(settings.max_streams, settings.heartbeat_seconds)
     # Beside its own, each who reads may use the connection of a feed.
     log_api = await load_log_client(2 * settings.max_streams, settings.kubeconfig)
@@ -84,16 +97,19 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             access,
             cluster,
             store,
-            cache,
+            caches,
+            editor,
             lookup,
             jobs,
+            Sweeps(settings, access, cluster, caches, lookup, editor),
             following,
             Artifacts(settings, store),
-            PastJobs(settings, access, cache, History(store, archive)),
+            PastJobs(settings, access, caches.jobs, History(store, archive)),
             Limits(settings),
             streams,
-            Logs(settings, lookup, store, log_api, streams),
-            Creating(settings, access, cluster, cache),
+            Logs(settings, lookup, caches.jobs, store, log_api, streams),
+            Events(lookup, caches.jobs, streams),
+            Creating(settings, access, cluster, caches.jobs),
         )
     finally:
         streams.close()

@@ -21,10 +21,11 @@ from unit.test_api_serving import problem_in, serving, settings_of
 from localcluster import machine
 from localcluster.paths import cluster_paths
 from localcluster.state import read_state
-from simops_api.cache import JobCache
-from simops_api.cluster import Cluster
+from simops_api.cache import WatchCache
+from simops_api.cluster import Cluster, Objects
 from simops_api.index import Query
 from simops_api.records import record_of
+from simops_crds.kinds import SIMULATION_JOB
 from simops_io.kube import load_client
 
 JOBS = "/api/v1/jobs"
@@ -232,7 +233,12 @@ async def test_an_api_server_whose_process_is_stopped_is_waited_for(api: Api, ma
 async def test_a_place_that_the_real_api_server_has_forgotten_leads_to_a_list(api: Api, made: Make) -> None:
     version = made(job("before"))["metadata"]["resourceVersion"]
     client = await load_client(8, api.kubeconfig)
-    cache = JobCache(Cluster(client), ("default",), lambda obj: record_of(obj, obj["metadata"]["name"]), page=1)
+    cache = WatchCache(
+        Objects(Cluster(client), SIMULATION_JOB),
+        ("default",),
+        lambda obj: record_of(obj, obj["metadata"]["name"]),
+        page=1,
+    )
     cache._places["default"].version = "1"
     cache.index.change([record_of(job("ghost") | {"metadata": made(job("other"))["metadata"]}, "ghost")])
     following = asyncio.create_task(cache.run())

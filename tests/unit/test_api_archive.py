@@ -16,7 +16,7 @@ from simops_api.archive.reader import Archive
 from simops_api.archive.service import PastJobs
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import ANONYMOUS, Caller
-from simops_api.cache import JobCache
+from simops_api.cache import WatchCache
 from simops_api.errors import ProblemError
 from simops_api.index import Index
 from simops_api.jobs.models import JobQuery
@@ -240,7 +240,7 @@ class OnlyLab:
 
 def past(objects: Objects, *alive: dict[str, Any]) -> PastJobs:
     wanted: Settings = settings_of("none", namespaces=("default", "lab"))
-    cache = JobCache(cast(Any, None), ("default", "lab"), cast(Any, None))
+    cache = WatchCache(cast(Any, None), ("default", "lab"), cast(Any, None))
     cache.index = Index([record_of(obj, f"lab.{obj['metadata']['name']}") for obj in alive])
     for place in cache._places.values():
         place.synced = True

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simops_api.cache import JobCache
+from simops_api.cache import WatchCache
 from simops_api.cluster import ApiError, UnreachableError
 from simops_api.index import Query
 from simops_api.records import record_of
@@ -71,14 +71,14 @@ class Clock:
         return self.now
 
 
-def cache_of(server: Server, clock: Clock) -> JobCache:
-    return JobCache(
+def cache_of(server: Server, clock: Clock) -> WatchCache:
+    return WatchCache(
         server, ("lab",), lambda obj: record_of(obj, obj["metadata"]["name"]), longest_pause=0.001, clock=clock
     )
 
 
 @asynccontextmanager
-async def following(server: Server, clock: Clock | None = None) -> AsyncIterator[JobCache]:
+async def following(server: Server, clock: Clock | None = None) -> AsyncIterator[WatchCache]:
     cache = cache_of(server, clock or Clock())
     task = asyncio.create_task(cache.run())
     try:
@@ -88,11 +88,11 @@ async def following(server: Server, clock: Clock | None = None) -> AsyncIterator
         await asyncio.gather(task, return_exceptions=True)
 
 
-def names(cache: JobCache) -> list[str]:
+def names(cache: WatchCache) -> list[str]:
     return [r.id for r in cache.index.page(Query(newest_first=False), 0, 100).records]
 
 
-async def reached(cache: JobCache, version: int) -> None:
+async def reached(cache: WatchCache, version: int) -> None:
     assert await cache.wait_for("lab", str(version), WAIT)
 
 

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from nosweeps import no_sweeps
 from unit.test_api_serving import kubeconfig_for, problem_in, serving, settings_of
 from yarl import URL
 
@@ -53,7 +54,7 @@ class ApiServer:
 async def both(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[ApiServer, aiohttp.ClientSession]]:
     api = ApiServer()
     app = web.Application()
-    app.add_routes([web.get(JOBS, api.read), web.post(JOBS, api.write)])
+    app.add_routes([web.get(JOBS, api.read), web.post(JOBS, api.write), *no_sweeps()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from nosweeps import no_sweeps
 from otlp import Collector, collecting
 from prometheus_client.parser import text_string_to_metric_families
 from unit.test_api_http import JOBS, ApiServer
@@ -51,7 +52,7 @@ class Populated(ApiServer):
 async def gateway_at(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[aiohttp.ClientSession]:
     """Run a gateway on this API server."""
     app = web.Application()
-    app.add_routes([web.get(JOBS, api.read), web.post(JOBS, api.write)])
+    app.add_routes([web.get(JOBS, api.read), web.post(JOBS, api.write), *no_sweeps()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from nosweeps import no_sweeps
 from s3 import Store, store_in_memory
 from unit.test_api_serving import kubeconfig_for, problem_in, serving, settings_of
 from yarl import URL
@@ -116,7 +117,7 @@ async def start(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Calla
         return web.json_response({"items": [*ALIVE, THIEF], "metadata": {"resourceVersion": "6"}})
 
     app = web.Application()
-    app.add_routes([web.get(NAMES, listed)])
+    app.add_routes([web.get(NAMES, listed), *no_sweeps()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

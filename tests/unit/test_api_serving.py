@@ -16,7 +16,7 @@ import uvicorn
 from s3 import store_in_memory
 
 from simops_api.app import create_app
-from simops_api.cache import JobCache
+from simops_api.caches import Caches
 from simops_api.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,9 +70,10 @@ async def serving(settings: Settings, *, synced: bool = True) -> AsyncIterator[a
                 async with session.get("/live") as response:
                     assert response.status == 200
                 if synced:
-                    cache: JobCache = app.state.gateway.cache
-                    for namespace in cache.namespaces:
-                        assert await cache.wait_for(namespace, "0", 60)
+                    caches: Caches = app.state.gateway.caches
+                    for cache in (caches.jobs, caches.sweeps):
+                        for namespace in cache.namespaces:
+                            assert await cache.wait_for(namespace, "0", 60)
                 yield session
         finally:
             server.should_exit = True

@@ -6,7 +6,7 @@ from simops_api.archive.cursor import Place, decode, encode
 from simops_api.archive.history import History
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
-from simops_api.cache import JobCache
+from simops_api.cache import WatchCache
 from simops_api.errors import mistake, unavailable
 from simops_api.jobs.ids import id_of
 from simops_api.jobs.models import JobQuery
@@ -20,7 +20,7 @@ _FIELDS = frozenset({"archived", "after", "namespace", "size", "status", "label"
 class PastJobs:
     """The jobs of which the store alone knows."""
 
-    def __init__(self, settings: Settings, access: Access, cache: JobCache, history: History) -> None:
+    def __init__(self, settings: Settings, access: Access, cache: WatchCache, history: History) -> None:
         self._settings = settings
         self._access = access
         self._cache = cache

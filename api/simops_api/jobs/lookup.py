@@ -8,11 +8,15 @@ from typing import Any
 from simops_api.archive.reader import Archive
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
-from simops_api.cache import JobCache
-from simops_api.errors import ProblemError, unavailable
-from simops_api.jobs.ids import id_of, parse_id
+from simops_api.caches import Caches
+from simops_api.cluster import ApiError, Cluster, UnreachableError
+from simops_api.errors import ProblemError
+from simops_api.jobs.ids import id_of, parse_id, point_id
+from simops_api.records import Record, record_of
 from simops_api.settings import Settings
-from simops_crds.kinds import SIMULATION_JOB
+from simops_api.sweeps.points import point_document, split_point
+from simops_api.sweeps.records import SweepRecord
+from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
 from simops_crds.names import FINAL_PHASES
 from simops_io import logs
 
@@ -48,10 +52,11 @@ class Found:
 class Lookup:
     """Finds runs."""
 
-    def __init__(self, settings: Settings, access: Access, cache: JobCache, archive: Archive) -> None:
+    def __init__(self, settings: Settings, access: Access, cluster: Cluster, caches: Caches, archive: Archive) -> None:
         self._settings = settings
         self._access = access
-        self._cache = cache
+        self._cluster = cluster
+        self._caches = caches
         self._archive = archive
 
     def place(self, job_id: str) -> tuple[str, str]:
@@ -66,23 +71,67 @@ class Lookup:
         logs.tell(job=job_id, namespace=found[0], name=found[1])
         return found
 
+    def canonical(self, object_id: str) -> str:
+        """Return an id as it is answered: without the namespace that needs none. What can be no id stays as it is."""
+        found = parse_id(object_id, self._settings.default_namespace)
+        return id_of(*found, self._settings.default_namespace) if found is not None else object_id
+
+    def point(self, namespace: str, name: str) -> tuple[SweepRecord, int] | None:
+        """Return the sweep and the index that a name means, None when it is no point of a sweep that is known. A job of that name goes first."""
+        split = split_point(name)
+        if split is None or self._caches.jobs.index.get(self._id(namespace, name)) is not None:
+            return None
+        sweep = self._caches.sweeps.index.get(self._id(namespace, split[0]))
+        return (sweep, split[1]) if isinstance(sweep, SweepRecord) and split[1] < sweep.total else None
+
     async def find(self, caller: Caller, job_id: str) -> Found:
-        """Return a run for who may read it.
+        """Return a run for who may read it: a job or a point of a sweep; when it is not known here as the API server has it now, else as the store does.
 
         Raises:
-            ProblemError: 403 not permitted; 404 there is none; 503 not known yet.
+            ProblemError: 403 not permitted; 404 there is none; 503 not known yet, or not to be known now.
         """
         namespace, name = self.place(job_id)
+        self._caches.require_sync()
+        if (point := self.point(namespace, name)) is not None:
+            sweep, index = point
+            await self._access.require(caller, Verb.GET, SIMULATION_SWEEP, namespace, sweep.id.rpartition(".")[2])
+            return _found_point(sweep, index)
         await self._access.require(caller, Verb.GET, SIMULATION_JOB, namespace, name)
-        if not self._cache.synced:
-            raise unavailable("the gateway has just started and does not know all jobs yet", 1)
-        record = self._cache.index.get(id_of(namespace, name, self._settings.default_namespace))
-        is_gone = record is None
-        if record is None:
-            record = await self._archive.find(namespace, name)
-        if record is None:
-            raise missing(job_id)
-        return Found(record.id, namespace, name, record.uid, record.phase, record.pod, record.document, is_gone)
+        record = self._caches.jobs.index.get(self._id(namespace, name))
+        if record is not None:
+            return _found(record, namespace, name)
+        unknown = None
+        try:
+            # Another replica may have made it a moment ago.
+            return _found(
+                record_of(await self._cluster.get(SIMULATION_JOB, namespace, name), self._id(namespace, name)),
+                namespace,
+                name,
+            )
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        except UnreachableError as error:
+            unknown = error
+        record = await self._archive.find(namespace, name)
+        if record is not None:
+            return _found(record, namespace, name, is_archived=True)
+        if unknown is not None:
+            raise unknown
+        raise missing(job_id)
+
+    def _id(self, namespace: str, name: str) -> str:
+        return id_of(namespace, name, self._settings.default_namespace)
+
+
+def _found(record: Record, namespace: str, name: str, *, is_archived: bool = False) -> Found:
+    return Found(record.id, namespace, name, record.uid, record.phase, record.pod, record.document, is_archived)
+
+
+def _found_point(sweep: SweepRecord, index: int) -> Found:
+    document = point_document(sweep, index)
+    name = f"{sweep.id.rpartition('.')[2]}-{index}"
+    return Found(point_id(sweep.id, index), sweep.namespace, name, sweep.uid, sweep.phase_at(index), "", document)
 
 
 def missing(job_id: str) -> ProblemError:

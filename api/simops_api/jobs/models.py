@@ -26,6 +26,7 @@ class Job(BaseModel):
     command: list[str] | None = None
     args: list[str] | None = None
     params: dict[str, Scalar]
+    """Its parameters. Of a point of a space that is described and not listed: those that all points share."""
     resources: Resources | None = None
     timeout_seconds: int
     metadata: dict[str, str] | None = None
@@ -36,6 +37,10 @@ class Job(BaseModel):
     """Whether it has been told to wait."""
     archived: bool = False
     """Whether its object is gone, so that this is what the store keeps of it."""
+    sweep: str | None = None
+    """Id of the sweep that it is a point of."""
+    index: int | None = None
+    """Which point of the sweep it is."""
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
@@ -90,7 +95,12 @@ def _phase(value: Any) -> Any:
     return found
 
 
-def _sort(value: Any) -> Any:
+def sort_order(value: Any) -> Any:
+    """Return an order of lists that is known.
+
+    Raises:
+        ValueError: it is none.
+    """
     if value not in ("created", "-created"):
         raise ValueError("must be created (oldest first) or -created (newest first)")
     return value
@@ -116,22 +126,59 @@ class NamespaceQuery(BaseModel):
     """Only of this namespace."""
 
 
-class JobQuery(NamespaceQuery):
-    """Which jobs are listed, and which page of them."""
+class JobFilter(NamespaceQuery):
+    """Which jobs are meant, by what they are."""
 
-    page: Annotated[int, Field(ge=1)] = 1
-    """Which page; the first is 1."""
-    size: Annotated[int, Field(ge=1)] = 50
-    """Jobs on a page."""
     status: Annotated[list[StatusFilter], Field(max_length=16)] = Field(default_factory=list)
     """Only of this status, in any case; ``success`` is Succeeded. May be given several times."""
     label: Annotated[list[LabelFilter], Field(max_length=16)] = Field(default_factory=list)
     """Only with this label, as key=value. May be given several times: all must be there."""
     since: datetime | None = None
     """Only created at this time or later; without a time zone it is UTC."""
+    sweep: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    """Only the points of this sweep, by its id."""
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The labels as key and value."""
+        return [(key, value) for key, _, value in (label.partition("=") for label in self.label)]
+
+
+class CancelQuery(JobFilter):
+    """Which jobs are to be cancelled. One filter beside ``namespace`` is needed."""
+
+
+class JobQuery(JobFilter):
+    """Which jobs are listed, and which page of them."""
+
+    page: Annotated[int, Field(ge=1)] = 1
+    """Which page; the first is 1."""
+    size: Annotated[int, Field(ge=1)] = 50
+    """Jobs on a page."""
     archived: bool = False
     """Jobs whose objects are gone, as the store remembers them, instead of those that are there. They have no page numbers: see ``after``."""
     after: Annotated[str, StringConstraints(max_length=1024)] | None = None
     """With ``archived``: go on after this place, the ``next`` of a page."""
-    sort: Annotated[str, BeforeValidator(_sort)] = "-created"
-    """created: oldest first. -created: newest first. Jobs of the same second are in the order of their ids."""
+    sort: Annotated[str, BeforeValidator(sort_order)] = "-created"
+    """created: oldest first. -created: newest first. Jobs of the same second are in the order of their ids, points of a sweep in that of their indexes."""
+
+
+class NotCancelled(BaseModel):
+    """A job or sweep that could not be told to stop."""
+
+    id: str
+    status: int
+    """The HTTP status that the call for it alone would have had."""
+    detail: str
+    """Why."""
+
+
+class Cancelled(BaseModel):
+    """What became of the order to cancel many."""
+
+    cancelled: list[str]
+    """Ids of the jobs and sweeps that were told to stop."""
+    already_finished: int
+    """How many of those that are meant had finished."""
+    failed: list[NotCancelled]
+    """Those that still run since telling them failed; the same call may be made again."""

@@ -4,24 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.archive.models import ArchivedJobs
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES, mistake
-from simops_api.jobs.models import Job, JobList, JobQuery, JobStats, NamespaceQuery
-from simops_api.jobs.service import Jobs
+from simops_api.jobs.models import Cancelled, CancelQuery, Job, JobList, JobQuery, JobStats, NamespaceQuery
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
 
 
-def _answer(body: bytes, jobs: Jobs, status: int = 200) -> Response:
-    # Age is of RFC 9111: the answer says what was so at most that many seconds ago.
-    headers = {"Age": str(jobs.age), "Cache-Control": "no-store"}
-    return Response(body, status, headers, "application/json")
-
-
-@router.get("", response_model=JobList | ArchivedJobs)
+@router.get("", response_model=JobList | ArchivedJobs, dependencies=[CaughtUp])
 async def list_jobs(query: Annotated[JobQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
-    """List jobs, newest first. The header ``Age`` says how many seconds old the answer may be.
+    """List jobs and points of sweeps, newest first. The header ``Age`` says how many seconds old the answer may be.
 
     With ``archived=true``: jobs whose objects are gone, as the store remembers them. There is no total and there are no page numbers then: each page says
     by ``next`` what to give as ``after`` for the one that follows, and may have fewer jobs than were asked for.
@@ -31,24 +25,35 @@ async def list_jobs(query: Annotated[JobQuery, Query()], gateway: Gateway, calle
     if query.after is not None:
         raise mistake("after", "is for archived=true; the jobs that are there have page numbers", "query")
     found = await gateway.jobs.page(caller, query)
-    head = b'{"page":%d,"size":%d,"total":%d,"items":[' % (query.page, query.size, found.total)
-    return _answer(head + b",".join(record.document for record in found.records) + b"]}", gateway.jobs)
+    return known(page_of(found.documents, query.page, query.size, found.total), gateway)
 
 
-@router.get("/stats", response_model=JobStats)
+@router.delete("", status_code=202)
+async def cancel_jobs(query: Annotated[CancelQuery, Query()], gateway: Gateway, caller: SignedIn) -> Cancelled:
+    """Cancel all jobs that the filters let through, such as those of a label or of a sweep.
+
+    Sweeps with such a label are cancelled as a whole; with ``status`` jobs alone are meant. One filter beside ``namespace`` is needed.
+    """
+    return await gateway.jobs.cancel_many(caller, query)
+
+
+@router.get("/stats", response_model=JobStats, dependencies=[CaughtUp])
 async def job_stats(query: Annotated[NamespaceQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
-    """Count jobs by status, and say how many finish and how long they take."""
-    return _answer((await gateway.jobs.stats(caller, query)).model_dump_json(exclude_none=True).encode(), gateway.jobs)
+    """Count jobs and points of sweeps by status, and say how many jobs finish and how long they take."""
+    found = await gateway.jobs.stats(caller, query)
+    return known(found.model_dump_json(exclude_none=True).encode(), gateway)
 
 
-@router.get("/{job_id}", response_model=Job)
+@router.get("/{job_id}", response_model=Job, dependencies=[CaughtUp])
 async def get_job(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
-    """Return a job: its state with the reason, its parameters and its timings."""
-    return _answer((await gateway.lookup.find(caller, job_id)).document, gateway.jobs)
+    """Return a job, or a point of a sweep (``<sweep>-<index>``): its state with the reason, its parameters and its timings.
+
+    A job whose object is gone is answered as the store remembers it, with ``archived``.
+    """
+    return known((await gateway.lookup.find(caller, job_id)).document, gateway)
 
 
 @router.delete("/{job_id}", status_code=202, response_model=Job)
 async def cancel_job(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
-    """Cancel a job. It is told to stop; what it has written by then is kept. 409 if it has finished already."""
-    record = await gateway.jobs.cancel(caller, job_id)
-    return Response(record.document, 202, media_type="application/json")
+    """Cancel a job, or a point of a sweep. It is told to stop; what it has written by then is kept. 409 if it has finished already."""
+    return written(*await gateway.jobs.cancel(caller, job_id))

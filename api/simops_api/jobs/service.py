@@ -1,117 +1,92 @@
-"""What is done to jobs: writes go to the API server, reads to the cache."""
+"""What is done to jobs that are there: reads go to the caches, writes to the API server."""
 
-import logging
+import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
-from datetime import UTC
-from typing import Any
 
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
-from simops_api.cache import JobCache
-from simops_api.cluster import ApiError, Cluster
-from simops_api.errors import ProblemError, mistake, unavailable
-from simops_api.index import Page, Query
+from simops_api.caches import Caches
+from simops_api.cluster import ApiError, KubeDict, UnreachableError
+from simops_api.editor import Editor
+from simops_api.errors import ProblemError, mistake, problem_of
+from simops_api.index import Query
+from simops_api.jobs.listing import Listing, listing, sweeps_of
 from simops_api.jobs.lookup import Lookup, missing
 from simops_api.jobs.models import (
+    Cancelled,
+    CancelQuery,
     Durations,
+    JobFilter,
     JobQuery,
     JobStats,
     NamespaceQuery,
+    NotCancelled,
     Throughput,
 )
-from simops_api.records import Record, record_of
+from simops_api.moments import seconds_since_1970
+from simops_api.records import record_of
+from simops_api.scopes import scopes_of
 from simops_api.settings import Settings
-from simops_crds.kinds import SIMULATION_JOB
-from simops_crds.names import Phase
+from simops_api.sweeps.points import point_document
+from simops_api.sweeps.records import SweepRecord, sweep_record_of
+from simops_crds.indexes import Indexes
+from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
+from simops_crds.names import FINAL_PHASES, Phase
 
-log = logging.getLogger(__name__)
-
-_CONFLICTS = 5
 _HOUR = 3600.0
+_PARALLEL = 16
+_MAX_RANGES_TEXT = 16_384
+"""Characters that ``spec.cancelledPoints`` takes."""
 
 
 class Jobs:
-    """The jobs of the namespaces that the gateway serves."""
+    """The jobs of the namespaces that the gateway serves, points of sweeps among them."""
 
     def __init__(
         self,
         settings: Settings,
         access: Access,
-        cluster: Cluster,
-        cache: JobCache,
+        caches: Caches,
         lookup: Lookup,
+        editor: Editor,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._access = access
+        self._caches = caches
         self._lookup = lookup
-        self._cluster = cluster
-        self._cache = cache
+        self._editor = editor
         self._now = now
 
-    # Writing
-    async def cancel(self, caller: Caller, job_id: str) -> Record:
-        """Tell a job to stop. To tell it twice changes nothing."""
-        namespace, name = self._lookup.place(job_id)
-        await self._access.require(caller, Verb.PATCH, SIMULATION_JOB, namespace, name)
-        for _ in range(_CONFLICTS):
-            obj = await self._current(namespace, name, job_id)
-            record = record_of(obj, job_id)
-            if record.finished:
-                raise ProblemError(409, f"job {job_id} has finished already: {record.phase}")
-            if (obj.get("spec") or {}).get("cancelled"):
-                return record
-            try:
-                obj = await self._cluster.cancel(SIMULATION_JOB, namespace, name, obj["metadata"]["resourceVersion"])
-            except ApiError as error:
-                if error.status != 409:
-                    raise
-                continue
-            await self._seen(obj["metadata"])
-            return record_of(obj, job_id)
-        raise unavailable(f"job {job_id} changes faster than it can be cancelled", 1)
-
-    async def _current(self, namespace: str, name: str, job_id: str) -> dict[str, Any]:
-        try:
-            return await self._cluster.get(SIMULATION_JOB, namespace, name)
-        except ApiError as error:
-            if error.status == 404:
-                raise missing(job_id) from error
-            raise
-
-    async def _seen(self, meta: dict[str, Any]) -> None:
-        waits = self._settings.write_wait_seconds
-        if not await self._cache.wait_for(meta["namespace"], meta["resourceVersion"], waits):
-            log.warning("the cache has not seen %s/%s after %s s", meta["namespace"], meta["name"], waits)
-
     # Reading
-    async def page(self, caller: Caller, query: JobQuery) -> Page:
+    async def page(self, caller: Caller, query: JobQuery) -> Listing:
         """Return a page of jobs."""
         if query.size > self._settings.max_page_size:
             raise mistake("size", f"must be at most {self._settings.max_page_size}", "query")
-        since = query.since
-        if since is not None:
-            since = since if since.tzinfo else since.replace(tzinfo=UTC)
-        wanted = Query(
-            namespaces=await self._scope(caller, query),
-            phases={phase.value for phase in query.status} or None,
-            labels=[(key, value) for key, _, value in (label.partition("=") for label in query.label)],
-            since=since.timestamp() if since else None,
-            newest_first=query.sort.startswith("-"),
-        )
-        self._require_sync()
-        return self._cache.index.page(wanted, (query.page - 1) * query.size, query.size)
+        jobs, sweeps = await self._scopes(caller, query.namespace)
+        self._caches.require_sync()
+        wanted = _query(query, jobs, newest_first=query.sort.startswith("-"))
+        blocks = sweeps_of(self._caches.sweeps.index, wanted, sweeps)
+        if query.sweep is not None:
+            blocks = [sweep for sweep in blocks if sweep.id == self._lookup.canonical(query.sweep)]
+        index = self._caches.jobs.index if query.sweep is None else None
+        return listing(index, blocks, wanted, (query.page - 1) * query.size, query.size)
 
     async def stats(self, caller: Caller, query: NamespaceQuery) -> JobStats:
         """Return jobs in numbers."""
-        scope = await self._scope(caller, query)
-        self._require_sync()
+        jobs, sweeps = await self._scopes(caller, query.namespace)
+        self._caches.require_sync()
         since = self._now() - _HOUR
-        found = self._cache.index.stats([phase.value for phase in Phase], namespaces=scope, finished_since=since)
+        names = [phase.value for phase in Phase]
+        found = self._caches.jobs.index.stats(names, namespaces=jobs, finished_since=since)
+        counts = Counter(found.phases)
+        for sweep in sweeps_of(self._caches.sweeps.index, Query(), sweeps):
+            counts.update({phase: len(points) for phase, points in sweep.points.items()})
         return JobStats(
-            total=sum(found.phases.values()),
-            by_status={Phase(name): count for name, count in found.phases.items()},
+            total=counts.total(),
+            by_status={Phase(name): counts[name] for name in names},
             throughput=Throughput(finished_last_hour=found.finished),
             duration_seconds=Durations(p50=found.durations.get(0.5), p95=found.durations.get(0.95)),
         )
@@ -119,17 +94,120 @@ class Jobs:
     @property
     def age(self) -> int:
         """How old an answer may be, in whole seconds."""
-        return int(self._cache.age)
+        return int(self._caches.age)
 
-    def _require_sync(self) -> None:
-        if not self._cache.synced:
-            raise unavailable("the gateway has just started and does not know all jobs yet", 1)
+    async def _scopes(self, caller: Caller, namespace: str | None) -> list[frozenset[str]]:
+        kinds = (SIMULATION_JOB, SIMULATION_SWEEP)
+        return await scopes_of(self._access, caller, kinds, namespace, self._settings.namespaces)
 
-    async def _scope(self, caller: Caller, query: NamespaceQuery) -> frozenset[str] | None:
-        if query.namespace is None:
-            allowed = await self._access.namespaces(caller, Verb.LIST, SIMULATION_JOB)
-            return None if allowed == self._cache.namespaces else allowed
-        if query.namespace not in self._settings.namespaces:
-            raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
-        await self._access.require(caller, Verb.LIST, SIMULATION_JOB, query.namespace)
-        return frozenset({query.namespace})
+    # Writing
+    async def cancel(self, caller: Caller, job_id: str) -> tuple[bytes, str]:
+        """Tell a job to stop; return it as JSON, and what names its version. To tell it twice changes nothing.
+
+        Raises:
+            ProblemError: 403 not permitted; 404 there is none; 409 it has finished.
+        """
+        namespace, name = self._lookup.place(job_id)
+        point = self._lookup.point(namespace, name)
+        if point is not None:
+            return await self._cancel_point(caller, *point)
+        await self._access.require(caller, Verb.PATCH, SIMULATION_JOB, namespace, name)
+
+        def decide(obj: KubeDict) -> dict[str, bool] | None:
+            record = record_of(obj, job_id)
+            if record.finished:
+                raise ProblemError(409, f"job {job_id} has finished already: {record.phase}")
+            return None if (obj.get("spec") or {}).get("cancelled") else {"cancelled": True}
+
+        obj, version = await self._editor.change(SIMULATION_JOB, namespace, name, decide, missing(job_id))
+        return record_of(obj, self._lookup.canonical(job_id)).document, version
+
+    async def _cancel_point(self, caller: Caller, sweep: SweepRecord, index: int) -> tuple[bytes, str]:
+        name = self._lookup.place(sweep.id)[1]
+        await self._access.require(caller, Verb.PATCH, SIMULATION_SWEEP, sweep.namespace, name)
+        absent = missing(f"{sweep.id}-{index}")
+
+        def decide(obj: KubeDict) -> dict[str, str]:
+            now = sweep_record_of(obj, sweep.id)
+            if index >= now.total:
+                raise absent
+            if (phase := now.phase_at(index)) in FINAL_PHASES:
+                raise ProblemError(409, f"job {sweep.id}-{index} has finished already: {phase}")
+            text = str(Indexes.parse(obj["spec"].get("cancelledPoints") or "") | Indexes(((index, index),)))
+            if len(text) > _MAX_RANGES_TEXT:
+                raise ProblemError(
+                    409, f"too many points of sweep {sweep.id} have been cancelled one by one: cancel the sweep"
+                )
+            return {"cancelledPoints": text}
+
+        obj, version = await self._editor.change(SIMULATION_SWEEP, sweep.namespace, name, decide, absent)
+        return point_document(sweep_record_of(obj, sweep.id), index), version
+
+    async def cancel_many(self, caller: Caller, query: CancelQuery) -> Cancelled:
+        """Tell all jobs to stop that the filters let through, as they are now; those made later are not meant.
+
+        A sweep whose points are meant is cancelled as a whole; with ``status`` only jobs of their own are meant.
+        """
+        if not query.model_fields_set - {"namespace"}:
+            raise mistake("label", "say which: give label, status or sweep", "query")
+        scopes = await self._scopes(caller, query.namespace)
+        self._caches.require_sync()
+        wanted = _query(query, scopes[0], newest_first=False)
+        sweeps = sweeps_of(self._caches.sweeps.index, wanted, scopes[1]) if not query.status else []
+        records = []
+        if query.sweep is not None:
+            sweeps = [sweep for sweep in sweeps if sweep.id == self._lookup.canonical(query.sweep)]
+            if not sweeps:
+                raise ProblemError(404, f"there is no sweep {query.sweep[:200]!r}")
+        else:
+            found = self._caches.jobs.index.select(wanted)
+            records = found.records(0, found.total)
+        ids = [record.id for record in (*records, *sweeps) if not record.finished]
+        finished = len(records) + len(sweeps) - len(ids)
+        of_sweeps = {sweep.id for sweep in sweeps}
+        gate = asyncio.Semaphore(_PARALLEL)
+
+        async def one(object_id: str) -> ProblemError | None:
+            async with gate:
+                try:
+                    await (self.cancel_sweep if object_id in of_sweeps else self.cancel)(caller, object_id)
+                except (ProblemError, ApiError, UnreachableError) as error:
+                    return problem_of(error)
+            return None
+
+        problems = await asyncio.gather(*map(one, ids))
+        failed = [(i, p) for i, p in zip(ids, problems, strict=True) if p is not None and p.status not in (404, 409)]
+        return Cancelled(
+            cancelled=[i for i, p in zip(ids, problems, strict=True) if p is None],
+            already_finished=finished + sum(p is not None and p.status in (404, 409) for p in problems),
+            failed=[NotCancelled(id=i, status=p.status, detail=p.detail) for i, p in failed],
+        )
+
+    async def cancel_sweep(self, caller: Caller, sweep_id: str) -> tuple[bytes, str]:
+        """Tell a sweep to stop; return it as JSON, and what names its version. To tell it twice changes nothing.
+
+        Raises:
+            ProblemError: 403 not permitted; 404 there is none; 409 it has finished.
+        """
+        namespace, name = self._lookup.place(sweep_id)
+        await self._access.require(caller, Verb.PATCH, SIMULATION_SWEEP, namespace, name)
+
+        def decide(obj: KubeDict) -> dict[str, bool] | None:
+            record = sweep_record_of(obj, sweep_id)
+            if record.finished:
+                raise ProblemError(409, f"sweep {sweep_id} has finished already: {record.phase}")
+            return None if (obj.get("spec") or {}).get("cancelled") else {"cancelled": True}
+
+        absent = ProblemError(404, f"there is no sweep {sweep_id[:200]!r}")
+        obj, version = await self._editor.change(SIMULATION_SWEEP, namespace, name, decide, absent)
+        return sweep_record_of(obj, self._lookup.canonical(sweep_id)).document, version
+
+
+def _query(asked: JobFilter, namespaces: frozenset[str], *, newest_first: bool) -> Query:
+    return Query(
+        namespaces=namespaces,
+        phases={phase.value for phase in asked.status} or None,
+        labels=asked.pairs,
+        since=seconds_since_1970(asked.since),
+        newest_first=newest_first,
+    )

@@ -1,0 +1,163 @@
+"""What people ask about sweeps and what they get."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from simops_api.jobs.models import LabelFilter, NamespaceQuery, StatusFilter, sort_order
+from simops_crds.base import Scalar, check_ranges
+from simops_crds.names import Phase
+from simops_crds.v1alpha1 import Resources
+from simops_crds.v1alpha1.sweep import RERUN_WORDS
+
+
+class PointCounts(BaseModel):
+    """How many points are where."""
+
+    total: int
+    """Points that are known so far. Those of a described space are counted by the operator."""
+    by_status: dict[Phase, int]
+    active: int | None = None
+    """Points that run now."""
+
+
+class Sweep(BaseModel):
+    """A sweep as it is answered. Fields without a value are left out."""
+
+    id: str
+    name: str
+    namespace: str
+    uid: str
+    status: Phase
+    reason: str | None = None
+    """Why the status is what it is, one word."""
+    message: str | None = None
+    """Why the status is what it is, a sentence."""
+    image: str
+    command: list[str] | None = None
+    args: list[str] | None = None
+    params: dict[str, Scalar]
+    """The parameters that all points share."""
+    space: dict[str, Any]
+    """Which points are run, as in the object; points that are written out are not repeated here."""
+    parallelism: int | None = None
+    points_per_pod: int | str | None = None
+    retries_per_point: int | None = None
+    max_failed_points: int | None = None
+    resources: Resources | None = None
+    timeout_seconds: int | None = None
+    metadata: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    cancelled: bool
+    """Whether it has been told to stop."""
+    suspended: bool
+    """Whether it has been told to wait."""
+    points: PointCounts
+    rerun: dict[str, str] | None = None
+    """The last order to run points again."""
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    estimated_completion_at: datetime | None = None
+    rounds: int
+    """How many Kubernetes Jobs it has had so far."""
+
+
+class SweepList(BaseModel):
+    """A page of sweeps."""
+
+    items: list[Sweep]
+    page: int
+    size: int
+    total: int
+    """How many sweeps the filters let through, on all pages."""
+
+
+class Point(BaseModel):
+    """A point of a sweep."""
+
+    index: int
+    id: str
+    """Its id as a job."""
+    status: Phase
+    params: dict[str, Scalar]
+    """Its parameters. Of a space that is described and not listed: those that all points share."""
+
+
+class PointList(BaseModel):
+    """A page of points."""
+
+    items: list[Point]
+    page: int
+    size: int
+    total: int
+    """How many points the filters let through, on all pages."""
+
+
+class _Paged(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    page: Annotated[int, Field(ge=1)] = 1
+    """Which page; the first is 1."""
+    size: Annotated[int, Field(ge=1)] = 50
+    """Entries on a page."""
+    status: Annotated[list[StatusFilter], Field(max_length=16)] = Field(default_factory=list)
+    """Only of this status, in any case; ``success`` is Succeeded. May be given several times."""
+
+
+class SweepQuery(_Paged, NamespaceQuery):
+    """Which sweeps are listed, and which page of them."""
+
+    label: Annotated[list[LabelFilter], Field(max_length=16)] = Field(default_factory=list)
+    """Only with this label, as key=value. May be given several times: all must be there."""
+    since: datetime | None = None
+    """Only created at this time or later; without a time zone it is UTC."""
+    sort: Annotated[str, BeforeValidator(sort_order)] = "-created"
+    """created: oldest first. -created: newest first."""
+
+
+class PointQuery(_Paged):
+    """Which points are listed, and which page of them."""
+
+
+class TableQuery(BaseModel):
+    """How the table is written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    format: Literal["csv", "json"] = "csv"
+    """csv: with a head, as RFC 4180. json: a list of objects."""
+
+
+class PlotQuery(BaseModel):
+    """What is plotted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    metric: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    """The metric to show."""
+    x: Annotated[str, StringConstraints(min_length=1, max_length=63)]
+    """The parameter of the horizontal axis."""
+    y: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    """The parameter of the vertical axis of a heat map; without it the metric itself is the vertical axis."""
+
+
+def _rerun_points(text: str) -> str:
+    return text if text in RERUN_WORDS else check_ranges(text)
+
+
+class RerunRequest(BaseModel):
+    """An order to run points again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"points": "failed"}]},
+    )
+
+    points: Annotated[str, StringConstraints(min_length=1, max_length=16_384), AfterValidator(_rerun_points)]
+    """failed, missing, or index ranges such as 3,7-9."""
+    id: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    """Names this order: each id is carried out once, so that a call may be repeated. Default: a new one."""

@@ -1,0 +1,198 @@
+"""What the cache keeps of a SimulationSweep: a slim frozen record that knows the state of each point without an object for each (pure)."""
+
+import json
+import math
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from simops_api.records import Record, phase_of, seconds_of
+from simops_crds.indexes import Indexes
+from simops_crds.names import Phase
+
+KubeObject = Mapping[str, Any]
+
+MAX_POINTS = 1_000_000
+"""More than any sweep may have; what a status says beyond it is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRecord(Record):
+    """One SimulationSweep."""
+
+    total: int = 0
+    """Points that are known so far."""
+    points: Mapping[str, Indexes] = field(default_factory=dict)
+    """Phase → the points in it. Each of the first ``total`` indexes is in one of them."""
+    shared: bytes = b"{}"
+    """What all points have in common, as JSON: the fields of a job."""
+    listed: tuple[bytes, ...] = ()
+    """What each point of method list varies, as JSON."""
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
+    def select(self, phases: Collection[str] | None) -> Indexes:
+        """Return the points in some phases; None is any."""
+        if phases is None:
+            return Indexes.up_to(self.total)
+        return reduce(or_, (self.points[phase] for phase in phases if phase in self.points), Indexes())
+
+    def count(self, phases: Collection[str] | None) -> int:
+        """Return how many points are in some phases; None is any."""
+        if phases is None:
+            return self.total
+        return sum(len(self.points[phase]) for phase in set(phases) if phase in self.points)
+
+    def phase_at(self, index: int) -> str:
+        """Return the phase of a point."""
+        return next(phase for phase, found in self.points.items() if index in found)
+
+
+def sweep_record_of(obj: KubeObject, sweep_id: str) -> SweepRecord:
+    """Return the record of an API object."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    listed = (spec.get("space") or {}).get("points") or []
+    total = total_of(spec, status)
+    points = phases_of(spec, status, phase_of(obj), total)
+    document = _json(document_of(obj, sweep_id, {phase: len(found) for phase, found in points.items()}, total))
+    return SweepRecord(
+        id=sweep_id,
+        namespace=sys.intern(meta["namespace"]),
+        version=int(meta["resourceVersion"]),
+        created=int(seconds_of(meta.get("creationTimestamp")) or 0),
+        phase=phase_of(obj),
+        labels=tuple((sys.intern(k), sys.intern(v)) for k, v in (meta.get("labels") or {}).items()),
+        started=seconds_of(status.get("startTime")),
+        completed=seconds_of(status.get("completionTime")),
+        uid=str(meta.get("uid") or ""),
+        document=document,
+        total=total,
+        points=points,
+        shared=_json(_shared(obj, sweep_id)),
+        listed=tuple(_json(point) for point in listed),
+    )
+
+
+def total_of(spec: KubeObject, status: KubeObject) -> int:
+    """Return how many points are known: what the operator has counted, before that those that are written out."""
+    counted = (status.get("points") or {}).get("total")
+    total = int(counted) if counted is not None else len((spec.get("space") or {}).get("points") or [])
+    return min(max(total, 0), MAX_POINTS)
+
+
+def phases_of(spec: KubeObject, status: KubeObject, phase: str, total: int) -> dict[str, Indexes]:
+    """Return phase → points. Which points run just now the object does not say; until they have ended they are pending."""
+    every = Indexes.up_to(total)
+    succeeded = _parsed(status.get("succeededPoints")) & every
+    failed = (_parsed(status.get("failedPoints")) & every) - succeeded
+    rest = every - succeeded - failed
+    cancelled = rest if phase == Phase.CANCELLED else _parsed(spec.get("cancelledPoints")) & rest
+    waiting = Phase.QUEUED if phase == Phase.QUEUED else Phase.PENDING
+    found = {
+        Phase.SUCCEEDED: succeeded,
+        Phase.FAILED: failed,
+        Phase.CANCELLED: cancelled,
+        waiting: rest - cancelled,
+    }
+    return {sys.intern(name.value): points for name, points in found.items() if points.ranges}
+
+
+def _parsed(text: Any) -> Indexes:
+    try:
+        return Indexes.parse(text) if isinstance(text, str) else Indexes()
+    except ValueError:
+        return Indexes()
+
+
+def document_of(obj: KubeObject, sweep_id: str, phases: Mapping[str, int], total: int) -> dict[str, Any]:
+    """Return a SimulationSweep as the gateway answers it, without the fields that have no value; ``sweeps.models.Sweep`` is its schema."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    space = {k: v for k, v in (spec.get("space") or {}).items() if k != "points"}
+    counts = {k: v for k, v in (status.get("points") or {}).items() if v is not None}
+    whole = {
+        "id": sweep_id,
+        "name": meta["name"],
+        "namespace": meta["namespace"],
+        "uid": meta.get("uid"),
+        "status": phase_of(obj),
+        "reason": status.get("reason"),
+        "message": status.get("message"),
+        **_run(spec),
+        "space": space,
+        "parallelism": spec.get("parallelism"),
+        "points_per_pod": spec.get("pointsPerPod"),
+        "retries_per_point": spec.get("retriesPerPoint"),
+        "max_failed_points": spec.get("maxFailedPoints"),
+        "labels": meta.get("labels"),
+        "cancelled": bool(spec.get("cancelled")),
+        "suspended": bool(spec.get("suspend")),
+        "points": {"total": total, "by_status": phases, **({"active": counts["active"]} if "active" in counts else {})},
+        "rerun": spec.get("rerun"),
+        "created_at": meta.get("creationTimestamp"),
+        "started_at": status.get("startTime"),
+        "completed_at": status.get("completionTime"),
+        "estimated_completion_at": status.get("estimatedCompletionTime"),
+        "rounds": len(status.get("rounds") or []),
+    }
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def _run(spec: KubeObject) -> dict[str, Any]:
+    template = spec.get("template") or {}
+    return {
+        "image": template.get("image"),
+        "command": template.get("command"),
+        "args": template.get("args"),
+        "params": template.get("params") or {},
+        "resources": template.get("resources"),
+        "timeout_seconds": spec.get("timeoutSeconds"),
+        "metadata": template.get("metadata"),
+    }
+
+
+def _shared(obj: KubeObject, sweep_id: str) -> dict[str, Any]:
+    meta, spec = obj["metadata"], obj.get("spec") or {}
+    whole = {
+        "namespace": meta["namespace"],
+        "uid": meta.get("uid"),
+        **_run(spec),
+        "labels": meta.get("labels"),
+        "suspended": bool(spec.get("suspend")),
+        "archived": False,
+        "sweep": sweep_id,
+        "created_at": meta.get("creationTimestamp"),
+    }
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def size_of(space: KubeObject) -> int | None:
+    """Return how many points a space has before ``where`` takes some away, None where that cannot be told without making them."""
+    method = space.get("method", "grid")
+    if method == "list":
+        return len(space.get("points") or [])
+    if space.get("samples") is not None:
+        return int(space["samples"])
+    sizes = [_axis_size(axis) for axis in space.get("axes") or []]
+    if not sizes or any(size is None for size in sizes):
+        return None
+    return sizes[0] if method == "zip" else math.prod(size for size in sizes if size is not None)
+
+
+def _axis_size(axis: KubeObject) -> int | None:
+    if axis.get("values") is not None:
+        return len(axis["values"])
+    for kind in ("linspace", "logspace"):
+        if axis.get(kind) is not None:
+            return int(axis[kind]["num"])
+    if axis.get("integers") is not None:
+        integers = axis["integers"]
+        return int((integers["high"] - integers["low"]) // integers.get("step", 1)) + 1
+    return None
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -1,0 +1,92 @@
+"""Sets of the indexes of a sweep's points, as index ranges such as ``0-99,105`` (pure)."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """A set of indexes as disjoint ranges in order, both ends included; a hundred thousand in a row are one range."""
+
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, ranges: Iterable[tuple[int, int]]) -> "Indexes":
+        """Return the set of what lies in any of some ranges, which may overlap and be in any order."""
+        merged: list[tuple[int, int]] = []
+        for first, last in sorted(ranges):
+            if merged and first <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+            else:
+                merged.append((first, last))
+        return cls(tuple(merged))
+
+    @classmethod
+    def parse(cls, text: str) -> "Indexes":
+        """Return the set that index ranges such as ``3,7-9`` name; nothing names no index.
+
+        Raises:
+            ValueError: the text is no index ranges.
+        """
+        pairs = (part.partition("-") for part in text.split(",") if part)
+        return cls.of((int(first), int(last or first)) for first, _, last in pairs)
+
+    @classmethod
+    def up_to(cls, count: int) -> "Indexes":
+        """Return the set of the first ``count`` indexes."""
+        return cls(((0, count - 1),)) if count > 0 else cls()
+
+    def __len__(self) -> int:
+        return sum(last - first + 1 for first, last in self.ranges)
+
+    def __contains__(self, index: int) -> bool:
+        place = bisect_right(self.ranges, (index, index)) - 1
+        # The range that begins at or before the index; a range that begins there and ends later sorts behind it.
+        return any(first <= index <= last for first, last in self.ranges[max(place, 0) : place + 2])
+
+    def __iter__(self) -> Iterator[int]:
+        for first, last in self.ranges:
+            yield from range(first, last + 1)
+
+    def __or__(self, other: "Indexes") -> "Indexes":
+        return Indexes.of((*self.ranges, *other.ranges))
+
+    def __and__(self, other: "Indexes") -> "Indexes":
+        return self - (self - other)
+
+    def __sub__(self, other: "Indexes") -> "Indexes":
+        out: list[tuple[int, int]] = []
+        taken = iter(other.ranges)
+        hole = next(taken, None)
+        for first, last in self.ranges:
+            begin = first
+            while hole is not None and hole[1] < begin:
+                hole = next(taken, None)
+            while hole is not None and hole[0] <= last:
+                if hole[0] > begin:
+                    out.append((begin, hole[0] - 1))
+                begin = hole[1] + 1
+                if begin > last:
+                    break
+                hole = next(taken, None)
+            if begin <= last:
+                out.append((begin, last))
+        return Indexes(tuple(out))
+
+    def __str__(self) -> str:
+        return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self.ranges)
+
+    def slice(self, first: int, last: int) -> list[int]:
+        """Return the indexes of rank ``first`` to ``last - 1``, in order, without looking at each one before them."""
+        ends = list(accumulate(b - a + 1 for a, b in self.ranges))
+        out: list[int] = []
+        place = bisect_right(ends, first)
+        while place < len(ends) and first < last:
+            begin, end = self.ranges[place]
+            before = ends[place] - (end - begin + 1)
+            stop = min(last, ends[place])
+            out.extend(range(begin + first - before, begin + stop - before))
+            first, place = stop, place + 1
+        return out
