@@ -60,6 +60,8 @@ class ProblemDocument(BaseModel):
     """What is wrong in this case."""
     errors: list[FieldError] | None = None
     """The mistakes one by one, when they are about fields."""
+    created: list[str] | None = None
+    """Of many jobs that were asked for at once: the ids of those that were made nevertheless."""
 
 
 class ProblemError(Exception):
@@ -72,12 +74,14 @@ class ProblemError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        created: Sequence[str] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.created = tuple(created)
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -155,6 +159,7 @@ def response_of(problem: ProblemError) -> Response:
         status=problem.status,
         detail=problem.detail,
         errors=list(problem.errors) or None,
+        created=list(problem.created) or None,
     )
     # ASCII only: a request may have had text that UTF-8 cannot say (half of a surrogate pair), and it may be part of a field's name.
     body = json.dumps(document.model_dump(exclude_none=True)).encode()

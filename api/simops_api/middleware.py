@@ -12,6 +12,7 @@ from simops_api.observe import Observe
 from simops_api.requests import RequestId
 from simops_api.settings import Settings
 
+BULK_PATH = "/api/v1/jobs/bulk"
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 _ASKED = (
     "Authorization",
@@ -21,6 +22,7 @@ _ASKED = (
     "If-Range",
     "Last-Event-ID",
     "Range",
+    "SimOps-Min-Version",
     "X-Request-ID",
 )
 _SHOWN = (
@@ -29,10 +31,12 @@ _SHOWN = (
     "Content-Disposition",
     "Content-Range",
     "ETag",
+    "Idempotent-Replay",
     "Location",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    "SimOps-Version",
     "X-Request-ID",
 )
 
@@ -41,7 +45,8 @@ def install(app: FastAPI, settings: Settings) -> None:
     """Add it all."""
     # Starlette puts each one around those before it: the last is the first to see a request.
     app.add_middleware(Faults)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    bulk = {BULK_PATH: settings.max_bulk_body_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=bulk)
     app.add_middleware(Gate)
     app.add_middleware(Audit)
     if settings.cors_origins:

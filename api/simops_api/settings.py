@@ -39,6 +39,14 @@ Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 Burst = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _either(name: str, other: str) -> AliasChoices:
+    return AliasChoices(f"{_PREFIX}{name}", other)
+
+
 class Settings(BaseSettings):
     """What an installation decides. Wrong values stop the gateway at its start with a message that names the variable."""
 
@@ -80,11 +88,18 @@ class Settings(BaseSettings):
     namespaces: Annotated[CommaList, AfterValidator(_not_empty)] = ("default",)
     """Namespaces whose objects are served. Ids in the first one need no namespace."""
     default_container_image: str = Field(
-        default="", validation_alias=AliasChoices(f"{_PREFIX}DEFAULT_CONTAINER_IMAGE", "DEFAULT_CONTAINER_IMAGE")
+        default="", validation_alias=_either("DEFAULT_CONTAINER_IMAGE", "DEFAULT_CONTAINER_IMAGE")
     )
     """Image of a job that names none; empty: each must name its own."""
     default_container_command: CommaList = ()
     """Command of the default image, for its sweeps that give none (the entrypoint of an image cannot be read from inside the cluster)."""
+
+    allowed_images: CommaList = ("*",)
+    """Patterns of the images that may run; ``*`` stands for any characters. The operator has the same setting."""
+    max_timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
+        default=604_800, validation_alias=_either("MAX_TIMEOUT_SECONDS", "MAX_JOB_TIMEOUT")
+    )
+    """Greatest timeout that a job may ask for, in seconds. The operator has the same setting, and caps what kubectl brings."""
 
     store_endpoint: str = "http://simops-minio:9000"
     """The store as ``http(s)://host[:port]``."""
@@ -118,6 +133,8 @@ class Settings(BaseSettings):
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 1 << 20
     """Bytes of a request's body. etcd takes objects of at most 1.5 MiB."""
+    max_bulk_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 8 << 20
+    """Bytes of the body of a request for many jobs at once."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Logs and event streams that are sent at once; who comes then is told to come again."""
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15.0
@@ -126,7 +143,12 @@ class Settings(BaseSettings):
     """How much of the end of a followed log is kept in memory, once for all who follow it."""
     max_page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Greatest page of a list."""
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", validation_alias=_either("LOG_LEVEL", "LOG_LEVEL")
+    )
+    """From which level on lines are logged: DEBUG, INFO, WARNING or ERROR."""
+    debug: bool = Field(default=False, validation_alias=_either("DEBUG", "DEBUG"))
+    """Log everything, whatever the level is."""
     log_format: LogFormat = "json"
     """Log lines as JSON objects, or as text for people: json or text."""
 
@@ -137,6 +159,11 @@ class Settings(BaseSettings):
                 f"{_PREFIX}STATIC_TOKENS names the file of tokens when {_PREFIX}AUTH_MODE is static, and only then"
             )
         return self
+
+    @property
+    def logged_level(self) -> str:
+        """From which level on lines are logged."""
+        return "DEBUG" if self.debug else self.log_level
 
     @property
     def default_namespace(self) -> str:

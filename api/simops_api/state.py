@@ -109,7 +109,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             streams,
             Logs(settings, lookup, caches.jobs, store, log_api, streams),
             Events(lookup, caches.jobs, streams),
-            Creating(settings, access, cluster, caches.jobs),
+            Creating(settings, access, cluster, caches, editor, archive),
         )
     finally:
         streams.close()

@@ -59,9 +59,22 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+NO_NUL = r"^[^\x00]*$"
+
+
+def _check_nul(value: Any) -> Any:
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("must not contain the character NUL (\\u0000): no process can be given it")
+    return value
+
+
+ProcessText = Annotated[str, AfterValidator(_check_nul), Field(json_schema_extra={"pattern": NO_NUL})]
+"""Text that becomes an argument or an environment variable of a process."""
+
 # The API server has no union of scalars: any value passes the schema, and the policy says in words what a parameter may be.
 Scalar = Annotated[
     StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, StringConstraints(max_length=4096)],
+    AfterValidator(_check_nul),
     # The API server drops a null that is not allowed without a word; the policy refuses it in words.
     WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True}),
 ]

@@ -74,7 +74,7 @@ MAX_VALUES = 25_000
 _MAX_AXES = 16
 
 _NAME_MESSAGE = "a parameter's name must start with a letter or '_' and have only letters, digits, '_', '.' and '-', at most 63 of them"
-_SCALAR_MESSAGE = "the value of a parameter must be a number, a boolean or a string of at most 4096 characters, not a list, an object or null"
+_SCALAR_MESSAGE = "the value of a parameter must be a number, a boolean or a string of at most 4096 characters without NUL, not a list, an object or null"
 
 
 def _named(name: str) -> str:
@@ -83,7 +83,7 @@ def _named(name: str) -> str:
 
 def _scalar(value: str) -> str:
     others = " || ".join(f"type({value}) == {name}" for name in ("double", "int", "bool"))
-    return f"({others} || type({value}) == string && {value}.size() <= 4096)"
+    return f"({others} || type({value}) == string && {value}.size() <= 4096 && !{value}.contains('\\u0000'))"
 
 
 def _params_rules(path: str) -> tuple[PolicyRule, ...]:

@@ -31,6 +31,10 @@ ANNOTATION_TRACEPARENT: Final = f"{GROUP}/traceparent"
 """On SimulationJobs and SimulationSweeps: the W3C ``traceparent`` of whoever asked for them; the operator's spans belong to that trace. Copied to
 the Pod, whose simulation finds it in ``TRACEPARENT``. The gateway writes it when it traces; anybody may."""
 
+ANNOTATION_IDEMPOTENCY: Final = f"{GROUP}/idempotency"
+"""On SimulationJobs and SimulationSweeps that were asked for with an ``Idempotency-Key``: the digest of what was asked. The key is in the object's name,
+so a second request with it finds the object, and by this digest whether it asks for the same."""
+
 CONTAINER_SIMULATION: Final = "simulation"
 CONTAINER_BUNDLE: Final = "bundle"
 

@@ -148,6 +148,16 @@ BAD_JOBS = (
         "at most 4096",
         model=True,
     ),
+    Bad("a parameter with NUL", job(params={"mesh": "a\x00"}), "spec.params: mesh", "without NUL", model=True),
+    Bad("an argument with NUL", job(args=["a", "b\x00"]), "spec.args[1]", "should match", model=True),
+    Bad("a command with NUL", job(command=["\x00"]), "spec.command[0]", "should match", model=True),
+    Bad(
+        "a variable's value with NUL",
+        job(env=[{"name": "A", "value": "\x00"}]),
+        "spec.env[0].value",
+        "match",
+        model=True,
+    ),
     Bad("a parameter's name with a space", job(params={"a b": 1}), "spec.params: a b", _NAME, model=True),
     Bad("a parameter's name that is an option", job(params={"-x": 1, "ok": 2}), "spec.params: -x", _NAME, model=True),
     Bad("a parameter without a name", job(params={"": 1}), "spec.params", _NAME, model=True),
@@ -340,6 +350,14 @@ BAD_SWEEPS = (
     ),
     Bad(
         "a value that is a list", sweep(space=axes(axis(values=[1, [2]]))), f"{_AXES}[].values: x", _SCALAR, model=True
+    ),
+    Bad("a value with NUL", sweep(space=axes(axis(values=["\x00"]))), f"{_AXES}[].values: x", "NUL", model=True),
+    Bad(
+        "a point with NUL",
+        sweep(space={"method": "list", "points": [{"a": "\x00"}]}),
+        "spec.space.points: a",
+        "without NUL",
+        model=True,
     ),
     Bad("a value that is null", sweep(space=axes(axis(values=[1, None]))), f"{_AXES}[].values: x", _SCALAR, model=True),
     Bad(

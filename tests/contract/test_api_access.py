@@ -11,7 +11,7 @@ import pytest_asyncio
 from contract.access import GATEWAY_RULES, People, service_account, user
 from contract.objects import job, sweep
 from contract.server import Api
-from unit.test_api_serving import problem_in, serving, settings_of
+from unit.test_api_serving import problem_in, serving
 
 from simops_api.app import create_app
 from simops_api.auth.gate import OPEN
@@ -29,9 +29,12 @@ DEADLINE = 60
 PATHS = {"job_id": SECRET, "sweep_id": SECRET, "path": "log.txt", "index": "0"}
 BODIES: dict[tuple[str, str], Any] = {
     ("post", JOBS): {"namespace": B, "image": "sim:local"},
+    ("post", f"{JOBS}/bulk"): {"jobs": [{"namespace": B, "image": "sim:local"}]},
+    ("post", "/api/v1/sweeps"): {"namespace": B, "image": "sim:local", "command": ["a"], "sweep": [{"x": 1}]},
+    ("post", "/api/v1/sweeps/{sweep_id}/rerun"): {"points": "failed"},
 }
 """A body for each call that takes one, about namespace B."""
-QUERIES: dict[tuple[str, str], dict[str, str]] = {}
+QUERIES: dict[tuple[str, str], dict[str, str]] = {("delete", JOBS): {"label": "a=b"}}
 """What a call needs beside it."""
 
 
@@ -84,13 +87,13 @@ def people(api: Api) -> Iterator[People]:
 @pytest.fixture(scope="module")
 def settings(people: People, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     kubeconfig = people.kubeconfig(people.token(A, "gateway"), tmp_path_factory.mktemp("gateway"))
-    given: dict[str, Any] = {
-        "auth_mode": "kubernetes",
-        "namespaces": (A, B),
-        "auth_cache_seconds": 0,
-        "store_endpoint": "http://127.0.0.1:1",
-    }
-    return Settings(**{**settings_of(kubeconfig).model_dump(), **given})
+    return Settings(
+        auth_mode="kubernetes",
+        kubeconfig=str(kubeconfig),
+        namespaces=(A, B),
+        auth_cache_seconds=0,
+        store_endpoint="http://127.0.0.1:1",
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -235,7 +238,7 @@ async def test_a_token_for_another_audience_is_not_taken(lab: Lab, people: Peopl
     async with lab.call("meant", "GET", f"{JOBS}/mine") as response:
         await problem_in(response, 401)
     audiences = {"auth_audiences": ("simops.example.org",)}
-    async with serving(Settings(**{**settings.model_dump(), **audiences})) as session:
+    async with serving(settings.model_copy(update=audiences)) as session:
         other = Lab(session, lab.tokens)
         async with other.call("meant", "GET", f"{JOBS}/mine") as response:
             assert response.status == 200
@@ -249,7 +252,7 @@ async def test_static_tokens_have_the_rights_of_their_user_and_groups(
     file = tmp_path_factory.mktemp("static") / "tokens"
     file.write_text(f'{STATIC},dora\n{STATIC}-lab,emil,"lab"\n{STATIC}-none,fred\n')
     mode = {"auth_mode": "static", "static_tokens": str(file)}
-    async with serving(Settings(**{**settings.model_dump(), **mode})) as session:
+    async with serving(settings.model_copy(update=mode)) as session:
         tokens = {"dora": STATIC, "emil": f"{STATIC}-lab", "fred": f"{STATIC}-none", "ann": lab.tokens["ann"]}
         static = Lab(session, tokens)
         for who, mine, theirs in (("dora", 200, 403), ("emil", 403, 200), ("fred", 403, 403), ("ann", 401, 401)):

@@ -64,8 +64,9 @@ def test_bad_index_ranges_are_refused_with_a_remedy(text: str, words: str) -> No
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+PROCESS_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 COUNT = st.integers(0, 100)
-SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | PROCESS_TEXT
 PARAMS = st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,62}\Z"), SCALARS, max_size=4)
 QUANTITIES = st.dictionaries(TEXT, st.integers() | TEXT, max_size=3)
 
@@ -77,10 +78,10 @@ def _maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 SPECS = st.builds(
     SimulationJobSpec,
     image=TEXT.filter(bool),
-    command=_maybe(st.lists(TEXT, max_size=3)),
-    args=_maybe(st.lists(TEXT, max_size=3)),
+    command=_maybe(st.lists(PROCESS_TEXT, max_size=3)),
+    args=_maybe(st.lists(PROCESS_TEXT, max_size=3)),
     params=_maybe(PARAMS),
-    env=_maybe(st.lists(st.builds(EnvVar, name=TEXT.filter(bool), value=TEXT), max_size=2)),
+    env=_maybe(st.lists(st.builds(EnvVar, name=TEXT.filter(bool), value=PROCESS_TEXT), max_size=2)),
     resources=_maybe(st.builds(Resources, requests=_maybe(QUANTITIES), limits=_maybe(QUANTITIES))),
     priority_class_name=_maybe(TEXT.filter(bool)),
     node_selector=_maybe(st.dictionaries(TEXT, TEXT, max_size=2)),

@@ -42,12 +42,26 @@ class Archive:
         Raises:
             StoreError: the store does not answer.
         """
-        prefix = f"{key_prefix(namespace, name, '')}"
+        uids = await self._uids(namespace, name)
+        found = await asyncio.gather(*(self.get(namespace, name, uid) for uid in uids))
+        return max((r for r in found if r is not None), key=lambda r: (r.completed or 0.0, r.created), default=None)
+
+    async def annotations(self, namespace: str, name: str) -> list[dict[str, str]]:
+        """Return the annotations that the objects of this name had, those of SimOps, of each run that has a record.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        uids = await self._uids(namespace, name)
+        texts = await asyncio.gather(*(self._store.get(f"{key_prefix(namespace, name, u)}/{_RECORD}") for u in uids))
+        return [annotations_of(text) for text in texts if text is not None]
+
+    async def _uids(self, namespace: str, name: str) -> list[str]:
+        prefix = key_prefix(namespace, name, "")
         listed = await self._store.keys(prefix, limit=_MAX_KEYS)
         latest = sorted(listed, key=lambda o: o.modified, reverse=True)
         uids = [parts[0] for o in latest if (parts := o.key.removeprefix(prefix).split("/"))[1:] == [_RECORD]]
-        found = await asyncio.gather(*(self.get(namespace, name, uid) for uid in uids[:_MAX_SAME_NAME]))
-        return max((r for r in found if r is not None), key=lambda r: (r.completed or 0.0, r.created), default=None)
+        return uids[:_MAX_SAME_NAME]
 
     async def get(self, namespace: str, name: str, uid: str) -> Record | None:
         """Return the record of one run, None if there is none (any more).
@@ -84,6 +98,15 @@ class Archive:
         while self._kept_bytes > _KEPT_BYTES:
             _, (_, dropped) = self._kept.popitem(last=False)
             self._kept_bytes -= len(dropped.document)
+
+
+def annotations_of(text: bytes) -> dict[str, str]:
+    """Return the annotations that a record tells; none for what is no record."""
+    try:
+        found = (json.loads(text).get("metadata") or {}).get("annotations") or {}
+        return {str(key): str(value) for key, value in found.items()}
+    except (ValueError, AttributeError):
+        return {}
 
 
 def object_of(record: dict[str, Any], namespace: str, name: str, uid: str) -> dict[str, Any] | None:

@@ -1,27 +1,28 @@
-"""A request becomes the object to create (pure: the name is given)."""
+"""A request becomes the object to create (pure: what makes its name unique is given)."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import ValidationError
 
 from simops_api.errors import ProblemError, mistake, mistakes
+from simops_api.jobs import door
 from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
-from simops_crds.names import API_VERSION
-from simops_crds.v1alpha1 import Method, RunSpec, SimulationJobSpec, SimulationSweepSpec, SweepTemplate
+from simops_crds.names import ANNOTATION_IDEMPOTENCY, API_VERSION
+from simops_crds.v1alpha1 import Method, SimulationJobSpec, SimulationSweepSpec, SweepTemplate
 
 Manifest = dict[str, Any]
 
 _PREFIX_LIMIT = 30
 _MAX_OBJECT_BYTES = 1_400_000
 """etcd takes 1.5 MiB, and the API server adds to an object."""
-_OWN = frozenset(JobRequest.model_fields) - frozenset(SimulationJobSpec.model_fields)
-_RUN_FIELDS = frozenset(RunSpec.model_fields) | {"pending_timeout_seconds"}
-_SWEEP_FIELDS = frozenset(SimulationJobSpec.model_fields) - _RUN_FIELDS
+_TEMPLATE_FIELDS = frozenset(SweepTemplate.model_fields)
+_JOB_FIELDS = frozenset(SimulationJobSpec.model_fields)
+_SWEEP_FIELDS = (_JOB_FIELDS | frozenset(SimulationSweepSpec.model_fields)) - _TEMPLATE_FIELDS - {"space"}
 
 
 def name_for(image: str, suffix: str) -> str:
@@ -36,8 +37,13 @@ def is_sweep(request: JobRequest) -> bool:
     return request.sweep is not None or request.space is not None
 
 
-def manifest_of(request: JobRequest, settings: Settings, suffix: str) -> tuple[Kind, Manifest]:
+def manifest_of(
+    request: JobRequest, settings: Settings, suffix: str, *, name: str = "", digest: str = ""
+) -> tuple[Kind, Manifest]:
     """Return the kind of the object that a request asks for, and the object.
+
+    Its name is what the image is called and ``suffix``, or, for a request with an idempotency key, a ``name`` that is given; the ``digest`` of such a
+    request is kept with the object.
 
     Raises:
         ProblemError: the request contradicts itself, or this installation.
@@ -48,13 +54,15 @@ def manifest_of(request: JobRequest, settings: Settings, suffix: str) -> tuple[K
     namespace = request.namespace or settings.default_namespace
     if namespace not in settings.namespaces:
         raise mistake("namespace", f"is not served here; served: {', '.join(settings.namespaces)}")
+    door.check(request, image, settings)
     kind = SIMULATION_SWEEP if is_sweep(request) else SIMULATION_JOB
-    spec = _sweep_spec(request, image, settings) if is_sweep(request) else {**_dump(request), "image": image}
+    spec = _sweep_spec(request, image, settings) if is_sweep(request) else _job_spec(request, image)
     manifest = {
         "apiVersion": API_VERSION,
         "kind": kind.kind,
-        "metadata": {"name": name_for(image, suffix), "namespace": namespace}
-        | ({"labels": request.labels} if request.labels else {}),
+        "metadata": {"name": name or name_for(image, suffix), "namespace": namespace}
+        | ({"labels": request.labels} if request.labels else {})
+        | ({"annotations": {ANNOTATION_IDEMPOTENCY: digest}} if digest else {}),
         "spec": spec,
     }
     if len(json.dumps(manifest)) > _MAX_OBJECT_BYTES:
@@ -62,19 +70,20 @@ def manifest_of(request: JobRequest, settings: Settings, suffix: str) -> tuple[K
     return kind, manifest
 
 
-def _dump(request: JobRequest, fields: frozenset[str] | None = None) -> Manifest:
+def _dump(request: JobRequest, fields: Collection[str]) -> Manifest:
     # Only what was said: the defaults are the API server's.
-    kept = (fields or frozenset(SimulationJobSpec.model_fields)) - _OWN
-    return request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, include=set(kept))
+    return request.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, include=set(fields))
+
+
+def _job_spec(request: JobRequest, image: str) -> Manifest:
+    return {**_dump(request, _JOB_FIELDS), "image": image}
 
 
 def _sweep_spec(request: JobRequest, image: str, settings: Settings) -> Manifest:
-    if request.sweep is not None and request.space is not None:
-        raise mistake("space", "cannot be given together with sweep: sweep is the list of points, space describes them")
-    template = {**_dump(request, _RUN_FIELDS), "image": image}
+    template = {**_dump(request, _TEMPLATE_FIELDS), "image": image}
     if not template.get("command") and image == settings.default_container_image:
         template |= {"command": list(settings.default_container_command)} if settings.default_container_command else {}
-    if not template.get("command"):
+    if not template.get("command") and not request.batch:
         rule = next(rule for rule in SweepTemplate.rules if "template.command" in rule.message)
         raise mistake("command", rule.message.replace("template.command", "command"))
     spec = _dump(request, _SWEEP_FIELDS)
@@ -103,7 +112,7 @@ def points_of(request: JobRequest) -> list[dict[str, Any]]:
     return [defaults | point for point in points]
 
 
-def mapping_of(request: JobRequest, ids: list[str]) -> Mapping[str, dict[str, Any]]:
+def mapping_of(request: JobRequest, ids: list[str]) -> dict[str, dict[str, Any]]:
     """Return the id of each job → all its parameters."""
     if not is_sweep(request):
         return {ids[0]: dict(request.params or {})}

@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from simops_crds.base import Model, Parameters, Quantity, Rule
+from simops_crds.base import Model, Parameters, ProcessText, Quantity, Rule
 
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
 LabelKey = Annotated[str, StringConstraints(max_length=317)]
 ShortText = Annotated[str, StringConstraints(max_length=1024)]
-Argument = Annotated[str, StringConstraints(max_length=4096)]
+Argument = Annotated[ProcessText, StringConstraints(max_length=4096)]
 ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 
 _LABEL_NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
@@ -45,7 +45,7 @@ class EnvVar(Model):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     """Name of the variable."""
-    value: Annotated[str, StringConstraints(max_length=32768)] = ""
+    value: Annotated[ProcessText, StringConstraints(max_length=32768)] = ""
     """Value of the variable."""
 
 

@@ -17,6 +17,14 @@ from simops_crds.base import (
 )
 from simops_crds.v1alpha1.job import Artifacts, RunSpec
 
+Parallelism = Annotated[int, Field(ge=1, le=10_000)]
+PointsPerPod = Annotated[
+    Annotated[StrictInt, Field(ge=1, le=100_000)] | Literal["auto"],
+    WithJsonSchema({**INT_OR_STRING, "maxLength": 16}),
+]
+RetriesPerPoint = Annotated[int, Field(ge=0, le=100)]
+MaxFailedPoints = Annotated[int, Field(ge=0)]
+
 
 class Method(StrEnum):
     """How the points are chosen, in the terms of design of experiments."""
@@ -227,16 +235,13 @@ class SimulationSweepSpec(Model):
     """What all points share: a SimulationJob's spec without the parameters that vary."""
     space: Space
     """Which points are run."""
-    parallelism: Annotated[int, Field(ge=1, le=10_000)] = 10
+    parallelism: Parallelism = 10
     """Pods that run at once, at most."""
-    points_per_pod: Annotated[
-        Annotated[StrictInt, Field(ge=1, le=100_000)] | Literal["auto"],
-        WithJsonSchema({**INT_OR_STRING, "maxLength": 16}),
-    ] = 1
+    points_per_pod: PointsPerPod = 1
     """Points that one Pod runs one after another; auto measures a few first and makes Pods live about a minute."""
-    retries_per_point: Annotated[int, Field(ge=0, le=100)] = 0
+    retries_per_point: RetriesPerPoint = 0
     """How often a failed point is tried again."""
-    max_failed_points: Annotated[int, Field(ge=0)] | None = None
+    max_failed_points: MaxFailedPoints | None = None
     """Stop the sweep when more points than this have failed. Default: never."""
     timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
     """Wall clock of one point."""
