@@ -1,7 +1,7 @@
 """Whether the process should be restarted (live), be sent requests (ready), and how it is (health)."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from simops_api.deps import Gateway
 from simops_api.errors import RESPONSES, ProblemError, unavailable
@@ -12,11 +12,19 @@ router = APIRouter(tags=["health"], responses=RESPONSES)
 class Health(BaseModel):
     """How the gateway is."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
     status: str = "ok"
 
 
 class CacheHealth(Health):
     """How the gateway and its cache are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"status": "ok", "synced": True, "jobs": 41, "sweeps": 2, "age_seconds": 0.4, "relists": 1}]
+        }
+    )
 
     synced: bool
     """Whether all jobs and sweeps have been read once."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from simops_api.jobs import examples
 from simops_crds.base import Scalar
 from simops_crds.names import Phase
 from simops_crds.v1alpha1 import ArtifactsStatus, Resources
@@ -12,6 +13,8 @@ from simops_crds.v1alpha1 import ArtifactsStatus, Resources
 
 class Job(BaseModel):
     """A job as it is answered. Fields without a value are left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.JOB]})
 
     id: str
     name: str
@@ -53,6 +56,8 @@ class Job(BaseModel):
 class JobList(BaseModel):
     """A page of jobs."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.page_of(examples.JOB)]})
+
     items: list[Job]
     page: int
     size: int
@@ -75,6 +80,8 @@ class Durations(BaseModel):
 
 class JobStats(BaseModel):
     """Jobs in numbers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.STATS]})
 
     total: int
     by_status: dict[Phase, int]
@@ -175,6 +182,8 @@ class NotCancelled(BaseModel):
 
 class Cancelled(BaseModel):
     """What became of the order to cancel many."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CANCELLED]})
 
     cancelled: list[str]
     """Ids of the jobs and sweeps that were told to stop."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from simops_api.jobs import examples
 from simops_api.jobs.models import LabelFilter, NamespaceQuery, StatusFilter, sort_order
 from simops_crds.base import Scalar, check_ranges
 from simops_crds.names import Phase
@@ -24,6 +25,8 @@ class PointCounts(BaseModel):
 
 class Sweep(BaseModel):
     """A sweep as it is answered. Fields without a value are left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SWEEP]})
 
     id: str
     name: str
@@ -67,6 +70,8 @@ class Sweep(BaseModel):
 class SweepList(BaseModel):
     """A page of sweeps."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.page_of(examples.SWEEP)]})
+
     items: list[Sweep]
     page: int
     size: int
@@ -76,6 +81,8 @@ class SweepList(BaseModel):
 
 class Point(BaseModel):
     """A point of a sweep."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.POINT]})
 
     index: int
     id: str
@@ -87,6 +94,8 @@ class Point(BaseModel):
 
 class PointList(BaseModel):
     """A page of points."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.page_of(examples.POINT)]})
 
     items: list[Point]
     page: int

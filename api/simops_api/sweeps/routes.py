@@ -10,6 +10,7 @@ from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.artifacts.media import disposition
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES
+from simops_api.jobs import examples
 from simops_api.jobs.ids import point_id
 from simops_api.sweeps.models import (
     PlotQuery,
@@ -73,7 +74,10 @@ async def list_points(
                     "schema": {"type": "string"},
                     "example": "index,id,status,diffusivity\r\n0,heat-0,Succeeded,0.01\r\n",
                 },
-                "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Point"}}},
+                "application/json": {
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Point"}},
+                    "example": [examples.POINT],
+                },
             },
         }
     },
@@ -90,13 +94,23 @@ async def sweep_table(
     return StreamingResponse(csv_of(record), 200, headers, "text/csv; charset=utf-8; header=present")
 
 
-@router.get("/{sweep_id}/result", dependencies=[CaughtUp])
+@router.get(
+    "/{sweep_id}/result",
+    dependencies=[CaughtUp],
+    response_class=Response,
+    responses={200: {"description": "One zip of all bundles.", "content": {"application/zip": {}}}},
+)
 async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> None:
     """Return the bundles of all points as one zip. 409 as long as no point has a bundle."""
     gateway.sweeps.result(await gateway.sweeps.find(caller, sweep_id))
 
 
-@router.get("/{sweep_id}/plot", dependencies=[CaughtUp])
+@router.get(
+    "/{sweep_id}/plot",
+    dependencies=[CaughtUp],
+    response_class=Response,
+    responses={200: {"description": "The plot.", "content": {"image/png": {}}}},
+)
 async def sweep_plot(sweep_id: str, query: Annotated[PlotQuery, Query()], gateway: Gateway, caller: SignedIn) -> None:
     """Return a plot of a metric against one parameter, or a heat map over two. 409 as long as no point has told that metric."""
     gateway.sweeps.plot(await gateway.sweeps.find(caller, sweep_id), query)
