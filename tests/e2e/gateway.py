@@ -48,6 +48,7 @@ class Gateway:
     """A gateway that runs."""
 
     url: str
+    pid: int = 0
 
     def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Make a request below ``/api/v1``; errors are answers, and redirects are not followed."""
@@ -93,7 +94,7 @@ def running_gateway(cluster: Cluster, folder: Path, **settings: str) -> Iterator
         command = [sys.executable, "-m", "uvicorn", "simops_api.app:app", f"--port={port}"]
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         try:
-            gateway = Gateway(f"http://127.0.0.1:{port}")
+            gateway = Gateway(f"http://127.0.0.1:{port}", process.pid)
 
             def ready() -> bool:
                 assert process.poll() is None, (folder / "gateway.log").read_text()

@@ -239,3 +239,10 @@ def test_what_is_no_place_is_none(words: str) -> None:
 def test_what_is_nearly_a_place_is_none(words: str) -> None:
     assert parse_position(f"{POD}/1/1./00000000/1/1") is not None
     assert parse_position(words) is None
+
+
+async def test_another_line_of_the_same_length_at_the_same_place_is_not_taken_for_it() -> None:
+    place = pieces_of(stamped([(BEGIN, b"step 1"), (BEGIN, b"step 2")]), is_stamped=True)[1].position(POD)
+    right, wrong = Memory(b"step 1\nstep 2\n"), Memory(b"step 8\nstep 9\n")
+    assert await stored.is_at(right, right.log, place)  # type: ignore[arg-type]
+    assert not await stored.is_at(wrong, wrong.log, place)  # type: ignore[arg-type]

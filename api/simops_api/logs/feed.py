@@ -23,10 +23,13 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
+_SOON = 200
+"""So many times a Pod that has not started is asked again after the first pause: about as long as an image is pulled."""
 _SEEK_SECONDS = 1.0
 _OVERHEAD = 200
 """About what a piece takes in memory beside its bytes."""
 _LAST_TRIES = 3
+_NOT_STARTED = 400
 Key = tuple[int, int, int, bool]
 
 
@@ -122,7 +125,7 @@ class Feed:
             self._tell()
 
     async def _follow(self) -> None:
-        pause = _FIRST_PAUSE
+        pause, tries = _FIRST_PAUSE, 0
         while not self._closing:
             count = self._first + len(self._pieces)
             self._following = asyncio.create_task(self._read(follow=True), name=f"log of {self._pod}")
@@ -137,6 +140,9 @@ class Feed:
                 if not isinstance(error, (ApiError, UnreachableError)):
                     raise error
                 log.debug("log of %s/%s: %s", self._namespace, self._pod, error)
+                tries += 1
+                if isinstance(error, ApiError) and error.status == _NOT_STARTED and tries < _SOON:
+                    pause = _FIRST_PAUSE
             if self._first + len(self._pieces) > count:
                 pause = _FIRST_PAUSE
             await self._rest(pause)
