@@ -85,6 +85,24 @@ async def test_a_sweep_is_read_listed_and_cancelled_by_rest(
         assert "has finished already: Cancelled" in (await problem_in(response, 409))["detail"]
 
 
+async def test_a_sweep_is_made_by_rest_and_nothing_else_is_by_that_call(
+    gateway: aiohttp.ClientSession, api: Api
+) -> None:
+    body = {"image": "sim:local", "command": ["simulate"], "params": {"length": 1.0}, "sweep": POINTS, "parallelism": 2}
+    answer = await call(gateway, "POST", "/sweeps", 201, json=body)
+    own_id = answer["sweep"]
+    try:
+        assert answer["jobs"] == [f"{own_id}-{i}" for i in range(3)]
+        assert answer["sweep_mapping"][f"{own_id}-1"] == {"length": 1.0, "diffusivity": 0.2}
+        found = await call(gateway, "GET", f"/sweeps/{own_id}")
+        assert (found["parallelism"], found["points"]["total"]) == (2, 3)
+        assert (await call(gateway, "GET", f"/jobs/{own_id}-1"))["params"] == {"length": 1.0, "diffusivity": 0.2}
+    finally:
+        api.delete(sweep(own_id))
+    async with gateway.post(f"{V1}/sweeps", json={"image": "sim:local"}) as response:
+        assert "which points are to be run" in (await problem_in(response, 422))["detail"]
+
+
 async def test_points_are_jobs_among_jobs(gateway: aiohttp.ClientSession, make: Make) -> None:
     labels = {"batch": "points"}
     make(job("t-single"), labels=labels)

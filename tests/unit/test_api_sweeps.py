@@ -15,7 +15,7 @@ from simops_api.jobs.models import Job
 from simops_api.records import record_of
 from simops_api.sweeps.models import Point, Sweep
 from simops_api.sweeps.points import params_of, point_document, split_point
-from simops_api.sweeps.records import SweepRecord, size_of, sweep_record_of
+from simops_api.sweeps.records import SweepRecord, sweep_record_of
 from simops_api.sweeps.table import csv_of, json_of
 from simops_crds.indexes import Indexes
 from simops_crds.names import FINAL_PHASES, Phase
@@ -173,19 +173,3 @@ def test_a_table_says_true_as_json_does_and_nothing_for_no_value() -> None:
     head, first, second = b"".join(csv_of(found)).decode().splitlines()
     assert head == "index,id,status,flag,text,length"
     assert (first, second) == ("0,sweep-0,Pending,true,,1.0", "1,sweep-1,Pending,,true,1.0")
-
-
-@pytest.mark.parametrize(
-    ("space", "expected"),
-    [
-        ({"method": "list", "points": [{}, {}]}, 2),
-        ({"axes": [{"values": [1, 2, 3]}, {"linspace": {"num": 4}}]}, 12),
-        ({"axes": [{"integers": {"low": 1, "high": 10, "step": 3}}]}, 4),
-        ({"method": "zip", "axes": [{"values": [1, 2]}, {"logspace": {"num": 2}}]}, 2),
-        ({"method": "sobol", "samples": 64, "axes": [{"uniform": {}}]}, 64),
-        ({"axes": [{"uniform": {}}]}, None),
-        ({"axes": []}, None),
-    ],
-)
-def test_the_size_of_a_space_is_told_without_making_it(space: dict[str, Any], expected: int | None) -> None:
-    assert size_of(space) == expected

@@ -1,7 +1,6 @@
 """What the cache keeps of a SimulationSweep: a slim frozen record that knows the state of each point without an object for each (pure)."""
 
 import json
-import math
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -167,31 +166,6 @@ def _shared(obj: KubeObject, sweep_id: str) -> dict[str, Any]:
         "created_at": meta.get("creationTimestamp"),
     }
     return {name: value for name, value in whole.items() if value is not None}
-
-
-def size_of(space: KubeObject) -> int | None:
-    """Return how many points a space has before ``where`` takes some away, None where that cannot be told without making them."""
-    method = space.get("method", "grid")
-    if method == "list":
-        return len(space.get("points") or [])
-    if space.get("samples") is not None:
-        return int(space["samples"])
-    sizes = [_axis_size(axis) for axis in space.get("axes") or []]
-    if not sizes or any(size is None for size in sizes):
-        return None
-    return sizes[0] if method == "zip" else math.prod(size for size in sizes if size is not None)
-
-
-def _axis_size(axis: KubeObject) -> int | None:
-    if axis.get("values") is not None:
-        return len(axis["values"])
-    for kind in ("linspace", "logspace"):
-        if axis.get(kind) is not None:
-            return int(axis[kind]["num"])
-    if axis.get("integers") is not None:
-        integers = axis["integers"]
-        return int((integers["high"] - integers["low"]) // integers.get("step", 1)) + 1
-    return None
 
 
 def _json(value: Any) -> bytes:

@@ -3,15 +3,19 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import StreamingResponse
 
 from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.artifacts.media import disposition
 from simops_api.deps import Gateway, SignedIn
-from simops_api.errors import RESPONSES
+from simops_api.errors import RESPONSES, mistake
 from simops_api.jobs import examples
+from simops_api.jobs.create_routes import CREATES, answer
 from simops_api.jobs.ids import point_id
+from simops_api.jobs.keys import IdempotencyKey
+from simops_api.jobs.manifests import is_sweep
+from simops_api.jobs.requests import RUN_EXAMPLES, Created, CreateQuery, JobRequest
 from simops_api.sweeps.models import (
     PlotQuery,
     PointList,
@@ -27,6 +31,10 @@ from simops_api.sweeps.table import csv_of, json_of
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES)
 
+_MANY = {
+    name: example for name, example in RUN_EXAMPLES.items() if {"sweep", "space"} & (example["value"] or {}).keys()
+}
+
 
 @router.get("", response_model=SweepList, dependencies=[CaughtUp])
 async def list_sweeps(query: Annotated[SweepQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
@@ -34,6 +42,20 @@ async def list_sweeps(query: Annotated[SweepQuery, Query()], gateway: Gateway, c
     found = await gateway.sweeps.page(caller, query)
     documents = (record.document for record in found.records)
     return known(page_of(documents, query.page, query.size, found.total), gateway)
+
+
+@router.post("", status_code=201, response_model=Created, responses=CREATES, summary="Run a sweep")
+async def create_sweep(
+    body: Annotated[JobRequest, Body(openapi_examples=_MANY)],
+    query: Annotated[CreateQuery, Query()],
+    gateway: Gateway,
+    caller: SignedIn,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Run a simulation at each point of ``space``, or of the list ``sweep``. It is the same call as that of jobs, and takes nothing but sweeps."""
+    if not is_sweep(body):
+        raise mistake("space", "is needed, or sweep: which points are to be run")
+    return answer(await gateway.creating.create(caller, body, key=key, dry_run=query.dry_run))
 
 
 @router.get("/{sweep_id}", response_model=Sweep, dependencies=[CaughtUp])
