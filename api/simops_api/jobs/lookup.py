@@ -10,7 +10,7 @@ from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
 from simops_api.caches import Caches
 from simops_api.cluster import ApiError, Cluster, UnreachableError
-from simops_api.errors import ProblemError
+from simops_api.errors import ProblemError, unavailable
 from simops_api.jobs.ids import id_of, parse_id, point_id
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
@@ -100,7 +100,7 @@ class Lookup:
         record = self._caches.jobs.index.get(self._id(namespace, name))
         if record is not None:
             return _found(record, namespace, name)
-        unknown = None
+        is_answered = True
         try:
             # Another replica may have made it a moment ago.
             return _found(
@@ -111,13 +111,13 @@ class Lookup:
         except ApiError as error:
             if error.status != 404:
                 raise
-        except UnreachableError as error:
-            unknown = error
+        except UnreachableError:
+            is_answered = False
         record = await self._archive.find(namespace, name)
         if record is not None:
             return _found(record, namespace, name, is_archived=True)
-        if unknown is not None:
-            raise unknown
+        if not is_answered:
+            raise unavailable(f"job {job_id} is not known here, and the API server, which may know it, does not answer")
         raise missing(job_id)
 
     def _id(self, namespace: str, name: str) -> str:
