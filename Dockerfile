@@ -80,7 +80,7 @@ ENV PYTHONSAFEPATH=1
 COPY --from=api-packages /opt/simops /opt/simops
 COPY --from=api-code /opt/simops/app /opt/simops/app
 EXPOSE 8000
-ENTRYPOINT ["uvicorn", "simops_api.app:app", "--host", "0.0.0.0", "--port", "8000"]
+ENTRYPOINT ["python", "-m", "simops_api"]
 
 # ---- sim ----------------------------------------------------------------------------------------------------------------------
 FROM builder AS sim-packages

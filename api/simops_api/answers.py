@@ -18,7 +18,7 @@ async def _caught_up(
             alias=MIN_VERSION_HEADER,
             description=f"The `{VERSION_HEADER}` of the answer to a write: this read then waits until this replica of the gateway knows that write "
             "(503 if that takes too long). Without it an answer has all writes that the same replica has answered before.",
-            examples=["simulationjobs/default/4711"],
+            examples=["simulationjobs/default/1"],
         ),
     ] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The gateway as an ASGI application: ``uvicorn simops_api.app:app``."""
+"""The gateway as an ASGI application: ``python -m simops_api``, or ``uvicorn simops_api.app:app``."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -72,7 +72,12 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _from_environment() -> FastAPI:
+def application() -> tuple[FastAPI, Settings]:
+    """Return the application as the environment configures it.
+
+    Raises:
+        SystemExit: the environment is not fit to start with; the text says what is wrong.
+    """
     try:
         settings = read_settings()
         if settings.static_tokens:
@@ -82,13 +87,13 @@ def _from_environment() -> FastAPI:
     logs.configure(settings.logged_level, settings.log_format, observe.log_fields)
     observe.quiet_libraries()
     audit.configure()
-    return create_app(settings)
+    return create_app(settings), settings
 
 
 def __getattr__(name: str) -> Any:
     # `app` is made when it is asked for: whoever imports the module for something else needs no settings.
     if name != "app":
         raise AttributeError(name)
-    made = _from_environment()
+    made, _ = application()
     globals()["app"] = made
     return made

@@ -115,6 +115,13 @@ class Settings(BaseSettings):
     store_url_seconds: Annotated[int, Field(ge=1, le=604_800)] = 900
     """How long such a URL is good."""
 
+    http_host: str = "0.0.0.0"  # noqa: S104 - a Pod is reached by its address
+    """Address to listen at."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port to listen at; 0: any that is free."""
+    shutdown_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
+    """How long requests that are being answered may take after the process was told to stop. Streams end at once: they are taken up elsewhere."""
+
     kubeconfig: str = ""
     """Kubeconfig to use; empty: the Pod's own service account, else the usual one."""
     max_connections: Annotated[int, Field(ge=1, le=1000)] = 32

