@@ -5,7 +5,7 @@ One process has one registry, so a Pod runs one worker. What is known without co
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # each counter would have a second series that says when it began
+disable_created_metrics()  # type: ignore[no-untyped-call] # each counter would have a second series that says when it began
 
 REQUESTS = Counter(
     "simops_gateway_requests_total",

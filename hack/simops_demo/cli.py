@@ -10,7 +10,7 @@ from pathlib import Path
 from localcluster import providers
 from localcluster.paths import cluster_paths
 from localcluster.progress import StepError, elapsed, say, tail
-from simops_demo import installation, job, results, store
+from simops_demo import gateway, installation, job, results, store
 from simops_images import cli as images
 from simops_images.catalogue import ROOT
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     what = top.add_mutually_exclusive_group()
     what.add_argument("--up-only", action="store_true", help="install, run nothing")
     what.add_argument("--status", action="store_true", help="say what is there, change nothing")
-    what.add_argument("--logs", action="store_true", help="print the logs of the operator and the cluster")
+    what.add_argument("--logs", action="store_true", help="print the logs of operator, gateway and cluster")
     top.add_argument("--values", type=Path, help="values of the chart (default: those for the local cluster)")
     top.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="where results go (default: out/demo)")
     return top
@@ -54,6 +54,9 @@ def demonstrate(cluster: installation.Cluster, out: Path) -> None:
         msg = f"the bundle lacks {', '.join(missing)}"
         raise StepError(msg)
     say(f"\nThe plot: {out / 'simulation_results.png'}")
+    say("\nThe same by REST:")
+    with gateway.opened(cluster, NAMESPACE) as session:
+        gateway.run(session, out)
 
 
 def show(command: Sequence[str]) -> bool:
@@ -79,9 +82,14 @@ def logs(name: str) -> bool:
     for log in sorted(cluster_paths(name).logs.glob("*.log")):
         print(f"== {log}\n{tail(log)}")
     cluster = installation.Cluster(name, providers.kubeconfig(name))
-    print("== operator")
-    selector = f"--selector=app.kubernetes.io/instance={installation.RELEASE},app.kubernetes.io/component=operator"
-    return show(cluster.kubectl("logs", f"--namespace={installation.NAMESPACE}", selector, "--prefix", "--tail=-1"))
+    shown = True
+    for part in ("operator", "gateway"):
+        print(f"== {part}")
+        selector = f"--selector=app.kubernetes.io/instance={installation.RELEASE},app.kubernetes.io/component={part}"
+        shown &= show(
+            cluster.kubectl("logs", f"--namespace={installation.NAMESPACE}", selector, "--prefix", "--tail=-1")
+        )
+    return shown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,4 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"\nDone in {elapsed(time.monotonic() - start)}. The cluster stays up until `make down`. To look around:")
     print(f"export KUBECONFIG={cluster.kubeconfig} PATH={Path(cluster.kubectl()[0]).parent}:$PATH", flush=True)
     say("kubectl get simjob; kubectl describe simjob heat")
+    say("By REST (docs/rest.md; in a browser http://127.0.0.1:8000/docs):")
+    say(
+        f"kubectl -n {installation.NAMESPACE} port-forward service/{gateway.SERVICE} 8000:80 & GATEWAY=http://127.0.0.1:8000"
+    )
+    if not arguments.up_only:
+        say(f"TOKEN=$(kubectl -n {NAMESPACE} create token {gateway.PERSON})")
+    say('curl -H "Authorization: Bearer $TOKEN" $GATEWAY/api/v1/jobs')
     return 0

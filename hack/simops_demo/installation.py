@@ -86,7 +86,6 @@ def _forget_interrupted(cluster: Cluster) -> None:
 def install(cluster: Cluster, values: Path = LOCAL_VALUES) -> None:
     """Install or upgrade SimOps by its chart and wait until it is ready."""
     _forget_interrupted(cluster)
-    operator = name_of("operator")
     options = [
         f"--namespace={NAMESPACE}",
         "--create-namespace",
@@ -95,9 +94,10 @@ def install(cluster: Cluster, values: Path = LOCAL_VALUES) -> None:
         "--wait",
         f"--timeout={INSTALL_SECONDS}s",
     ]
-    if image_archive(operator).exists():
-        # The tag stays the same when the code changes; Pods are replaced by what tells the builds apart.
-        options.append(rf"--set-string=operator.podAnnotations.simops\.dev/image={image_key(operator)[:12]}")
+    for part, image in (("operator", name_of("operator")), ("gateway", name_of("api"))):
+        if image_archive(image).exists():
+            # The tag stays the same when the code changes; Pods are replaced by what tells the builds apart.
+            options.append(rf"--set-string={part}.podAnnotations.simops\.dev/image={image_key(image)[:12]}")
     command = cluster.helm("upgrade", "--install", RELEASE, str(CHART), *options)
     run_logged("Installing SimOps by its chart", command, log_file("helm"), timeout=INSTALL_SECONDS + 60)
     # `--wait` is content with a Deployment that may be unavailable while it is replaced.
@@ -114,7 +114,7 @@ def install(cluster: Cluster, values: Path = LOCAL_VALUES) -> None:
     output(cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *established))
 
 
-def up(name: str, *, values: Path | None = None, images: Sequence[str] = ("operator", "sim", MINIO)) -> Cluster:
+def up(name: str, *, values: Path | None = None, images: Sequence[str] = ("operator", "api", "sim", MINIO)) -> Cluster:
     """Bring everything up: images, cluster, SimOps. What is there already is kept."""
     given = providers.given_kubeconfig()
     if given is None:

@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from simops_crds.names import FINAL_PHASES, Phase
 from simops_operator.core.run import Run
 
-disable_created_metrics()  # each counter would have a second series that says when it began
+disable_created_metrics()  # type: ignore[no-untyped-call] # each counter would have a second series that says when it began
 
 API_CALLS = Counter(
     "simops_operator_api_calls_total",

@@ -29,10 +29,10 @@ DEADLINE = 60
 PATHS = {"job_id": SECRET, "sweep_id": SECRET, "path": "log.txt", "index": "0"}
 BODIES: dict[tuple[str, str], Any] = {
     ("post", JOBS): {"namespace": B, "image": "sim:local"},
-    ("post", f"{JOBS}/bulk"): {"jobs": [{"namespace": B, "image": "sim:local"}]},
     ("post", f"{JOBS}/bulk"): {
         "jobs": [{"namespace": A, "image": "sim:local"}, {"namespace": B, "image": "sim:local"}]
     },
+    ("post", "/api/v1/sweeps"): {"namespace": B, "image": "sim:local", "command": ["run"], "sweep": [{"a": 1}]},
     ("post", "/api/v1/sweeps/{sweep_id}/rerun"): {"points": "failed"},
 }
 """A body for each call that takes one, about namespace B."""

@@ -21,7 +21,7 @@ from simops_images.catalogue import MINIO, ROOT, TESTBOX, name_of
 from simops_images.cli import build_all
 
 HERE = Path(__file__).resolve().parent
-IMAGES = ("operator", "sim", MINIO, TESTBOX)
+IMAGES = ("operator", "api", "sim", MINIO, TESTBOX)
 # Short times, so that tests of time-outs are short; a claim, so that the store can stop and come back with its data.
 OVERRIDES: dict[str, Any] = {
     "operator": {"resyncSeconds": 5},

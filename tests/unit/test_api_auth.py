@@ -162,7 +162,7 @@ def test_a_question_carries_all_that_is_known_of_the_caller() -> None:
 
 
 def test_callers_who_differ_in_anything_are_asked_about_apart() -> None:
-    base = {"name": "ann", "groups": ("lab",), "uid": "7", "extra": {"a": ("b",)}}
+    base: dict[str, Any] = {"name": "ann", "groups": ("lab",), "uid": "7", "extra": {"a": ("b",)}}
     changes: list[dict[str, Any]] = [
         {},
         {"name": "bob"},

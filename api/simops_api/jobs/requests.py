@@ -24,6 +24,19 @@ MAX_BULK = 1000
 
 _HEAT: dict[str, JsonValue] = {"length": 1.0, "time_steps": 200, "diffusivity": 0.01, "initial_temp": 100.0}
 _RUN: dict[str, JsonValue] = {"container_image": "sim:local", "params": _HEAT, "metadata": {"project": "heat-transfer"}}
+_CREATED: dict[str, JsonValue] = {
+    "jobs": ["sim-7k2mqx4d"],
+    "sweep": None,
+    "sweep_mapping": {"sim-7k2mqx4d": _HEAT},
+}
+_PLAN: dict[str, JsonValue] = {
+    "points": 9,
+    "points_exact": True,
+    "pods": 9,
+    "parallelism": 4,
+    "estimated_seconds": 18.6,
+    "limit_seconds": 10800,
+}
 _SWEEP: dict[str, JsonValue] = {
     "container_image": "sim:local",
     "sweep": [{**_HEAT, "diffusivity": value} for value in (0.01, 0.02, 0.05)],
@@ -114,7 +127,12 @@ class CreateQuery(BaseModel):
 class Created(BaseModel):
     """What was made."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [{"jobs": ["sim-7k2mqx4d"], "sweep": None, "sweep_mapping": {"sim-7k2mqx4d": _HEAT}}]
+        },
+    )
 
     jobs: Annotated[list[str], Field(examples=[["sim-7k2mqx4d"]])]
     """Ids of the jobs. The points of a space are known once the operator has made them; until then there are none here."""
@@ -127,7 +145,9 @@ class Created(BaseModel):
 class BulkCreated(BaseModel):
     """What was made."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, json_schema_extra={"examples": [{"jobs": ["sim-7k2mqx4d", "sim-q9w8rtzx"]}]}
+    )
 
     jobs: Annotated[list[str], Field(examples=[["sim-7k2mqx4d", "sim-q9w8rtzx"]])]
     """Ids of the jobs, in the order of the request."""
@@ -136,7 +156,21 @@ class BulkCreated(BaseModel):
 class Plan(BaseModel):
     """What a request would become."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "points": 9,
+                    "points_exact": True,
+                    "pods": 9,
+                    "parallelism": 4,
+                    "estimated_seconds": 18.6,
+                    "limit_seconds": 10800,
+                }
+            ]
+        },
+    )
 
     points: Annotated[int, Field(examples=[9])]
     """How many runs."""
