@@ -1,6 +1,7 @@
 """What is published of the calls: each says what it does and shows what goes in and out."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,3 +71,9 @@ def test_each_schema_that_is_named_is_there() -> None:
 
     walk(DOCUMENT)
     assert {name.rpartition("/")[2] for name in names} <= DOCUMENT["components"]["schemas"].keys()
+
+
+def test_each_call_is_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "rest.md").read_text()
+    calls = [f"`{method.upper()} {path}`" for path, operations in DOCUMENT["paths"].items() for method in operations]
+    assert not [call for call in calls if call not in guide]
