@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simops_api.cluster import ApiError, UnreachableError
@@ -36,6 +37,7 @@ _DENIED = re.compile(r"denied request: (?P<field>(?:spec|metadata)[\w.\[\]]*): (
 _NOT_PERMITTED = re.compile(r'forbidden: User "[^"]*" cannot ')
 _UNKNOWN_FIELD = re.compile(r'(?:unknown|duplicate) field "(?P<field>[^"]*)"')
 _MAX_ERRORS = 50
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class FieldError(BaseModel):
@@ -194,8 +196,22 @@ def _words(error: HTTPException) -> str:
 
 async def handle(request: Request, error: Exception) -> Response:
     """Answer a request that ended with an exception."""
-    del request
-    return response_of(problem_of(error))
+    problem = problem_of(error)
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names the methods of the first route of that path alone (RFC 9110, 10.2.1: all of them).
+        problem.headers["Allow"] = ", ".join(_methods(request))
+    return response_of(problem)
+
+
+def _methods(request: Request) -> list[str]:
+    path = request.scope["path"]
+    # /jobs/stats is a path of its own, though it reads like the id of a job.
+    own = request.app.openapi()["paths"].get(path, {})
+    plain = {"type": "http", "path": path, "root_path": "", "headers": []}
+    tried = ({**plain, "method": method} for method in _METHODS)
+    return sorted(method.upper() for method in own) or [
+        scope["method"] for scope in tried if any(r.matches(scope)[0] is Match.FULL for r in request.app.routes)
+    ]
 
 
 class Faults:

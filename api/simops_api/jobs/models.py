@@ -1,9 +1,10 @@
 """What people ask about jobs and what they get. What makes jobs is in ``requests.py``."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from simops_api.jobs import examples
 from simops_crds.base import Scalar
@@ -90,6 +91,7 @@ class JobStats(BaseModel):
 
 
 _SUCCESS = "success"
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*(e[-+]?[0-9]+)?", re.IGNORECASE)
 
 
 def _phase(value: Any) -> Any:
@@ -113,6 +115,13 @@ def sort_order(value: Any) -> Any:
     return value
 
 
+def _moment(value: Any) -> Any:
+    # A number would be taken for seconds since 1970, or for milliseconds if it is large enough: nobody should have to guess.
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        raise ValueError("must be a date and time such as 2026-11-24T09:00:00Z")
+    return value
+
+
 def _label(value: str) -> str:
     key, equals, _ = value.partition("=")
     if not key or not equals:
@@ -121,7 +130,12 @@ def _label(value: str) -> str:
 
 
 StatusFilter = Annotated[Phase, BeforeValidator(_phase)]
-LabelFilter = Annotated[str, BeforeValidator(_label)]
+LabelFilter = Annotated[
+    str,
+    BeforeValidator(_label),
+    WithJsonSchema({"type": "string", "pattern": "^[^=]+=", "examples": ["project=heat"]}),
+]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class NamespaceQuery(BaseModel):
@@ -140,7 +154,7 @@ class JobFilter(NamespaceQuery):
     """Only of this status, in any case; ``success`` is Succeeded. May be given several times."""
     label: Annotated[list[LabelFilter], Field(max_length=16)] = Field(default_factory=list)
     """Only with this label, as key=value. May be given several times: all must be there."""
-    since: datetime | None = None
+    since: Moment | None = None
     """Only created at this time or later; without a time zone it is UTC."""
     sweep: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     """Only the points of this sweep, by its id."""

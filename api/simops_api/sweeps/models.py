@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from simops_api.jobs import examples
-from simops_api.jobs.models import LabelFilter, NamespaceQuery, StatusFilter, sort_order
+from simops_api.jobs.models import LabelFilter, Moment, NamespaceQuery, StatusFilter, sort_order
 from simops_crds.base import Scalar, check_ranges
 from simops_crds.names import Phase
 from simops_crds.v1alpha1 import Resources
@@ -120,7 +120,7 @@ class SweepQuery(_Paged, NamespaceQuery):
 
     label: Annotated[list[LabelFilter], Field(max_length=16)] = Field(default_factory=list)
     """Only with this label, as key=value. May be given several times: all must be there."""
-    since: datetime | None = None
+    since: Moment | None = None
     """Only created at this time or later; without a time zone it is UTC."""
     sort: Annotated[str, BeforeValidator(sort_order)] = "-created"
     """created: oldest first. -created: newest first."""
