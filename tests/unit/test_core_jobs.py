@@ -42,18 +42,19 @@ def expand(text: str, variables: dict[str, str]) -> str:
     return re.sub(r"\$\$|\$\(([^)]*)\)", one, text)
 
 
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8)
 specs = st.fixed_dictionaries(
     {},
     optional={
-        "command": st.lists(st.text(max_size=8), max_size=3),
-        "args": st.lists(st.text(max_size=8), max_size=3),
+        "command": st.lists(texts, max_size=3),
+        "args": st.lists(texts, max_size=3),
         "params": st.dictionaries(
             st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True),
-            st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+            st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
             max_size=4,
         ),
         "env": st.lists(
-            st.fixed_dictionaries({"name": st.sampled_from(["HOME", "A", "PATH"]), "value": st.text(max_size=8)}),
+            st.fixed_dictionaries({"name": st.sampled_from(["HOME", "A", "PATH"]), "value": texts}),
             max_size=3,
             unique_by=lambda e: e["name"],
         ),

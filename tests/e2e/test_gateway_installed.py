@@ -1,0 +1,89 @@
+"""The gateway as the chart installs it: with sign-in, its own rights, and somebody's token."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from e2e.lab import NAMESPACE, Lab
+
+from simops_demo import gateway, installation
+from simops_images.catalogue import ROOT
+
+
+@pytest.fixture(scope="module")
+def installed(simops: Lab) -> installation.Cluster:
+    return installation.Cluster(simops.cluster.name, simops.cluster.kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def session(installed: installation.Cluster) -> Iterator[gateway.Session]:
+    with gateway.opened(installed, NAMESPACE) as opened:
+        yield opened
+
+
+def test_the_example_in_python_runs_as_it_stands(installed: installation.Cluster, session: gateway.Session) -> None:
+    environ = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    environ |= {"GATEWAY": str(session.client.base_url).rstrip("/"), "TOKEN": gateway.token_for(installed, NAMESPACE)}
+    command = [sys.executable, str(ROOT / "examples" / "rest.py")]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "heat1d: done in" in done.stdout
+    assert ": Succeeded" in done.stdout
+    assert "temperature_field.npy" in done.stdout
+    assert "final_mean_temp" in done.stdout
+
+
+def test_nobody_is_let_in_without_a_token_and_nothing_is_shown_of_other_namespaces(session: gateway.Session) -> None:
+    bare = httpx.get(f"{session.client.base_url}".rstrip("/") + "/api/v1/jobs", trust_env=False)
+    assert (bare.status_code, bare.headers["WWW-Authenticate"]) == (401, "Bearer")
+    wrong = httpx.get(f"{session.client.base_url}".rstrip("/") + "/api/v1/jobs", headers={"Authorization": "Bearer x"}, trust_env=False)
+    assert wrong.status_code == 401
+    assert session.client.get("/api/v1/jobs").json()["items"] is not None
+    assert session.client.get("/metrics").status_code == 403
+    assert session.client.get("/health").json()["synced"]
+
+
+def test_an_image_that_is_not_trusted_is_refused_at_the_door(session: gateway.Session) -> None:
+    answer = session.client.post("/api/v1/jobs", json={"image": "elsewhere.example.com/sim:1"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "image"
+
+
+def test_two_replicas_are_replaced_without_a_request_that_is_lost(
+    installed: installation.Cluster, session: gateway.Session
+) -> None:
+    """Asked at the Service's address, as other Pods do: a forwarded port would die with its Pod."""
+    deployment = f"deployment/{gateway.SERVICE}"
+    where = f"--namespace={installation.NAMESPACE}"
+
+    def settled() -> None:
+        installation.output(installed.kubectl("rollout", "status", deployment, where, "--timeout=180s"), timeout=200)
+
+    installation.output(installed.kubectl("scale", deployment, where, "--replicas=2"))
+    settled()
+    address = installed.get("service", gateway.SERVICE, where)["spec"]["clusterIP"]
+    stop, answers = threading.Event(), list[int | str]()
+
+    def ask() -> None:
+        headers = {"Authorization": session.client.headers["Authorization"]}
+        while not stop.is_set():
+            try:
+                answers.append(httpx.get(f"http://{address}/api/v1/jobs", headers=headers, trust_env=False).status_code)
+            except httpx.TransportError as error:
+                answers.append(f"{type(error).__name__}: {error}")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        installation.output(installed.kubectl("rollout", "restart", deployment, where))
+        settled()
+    finally:
+        stop.set()
+        asking.join()
+        installation.output(installed.kubectl("scale", deployment, where, "--replicas=1"))
+    assert len(answers) > 10
+    assert set(answers) == {200}
