@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 
@@ -39,7 +40,7 @@ class Indexes:
         return cls(((0, count - 1),)) if count > 0 else cls()
 
     def __len__(self) -> int:
-        return sum(last - first + 1 for first, last in self.ranges)
+        return self._ends[-1] if self.ranges else 0
 
     def __contains__(self, index: int) -> bool:
         place = bisect_right(self.ranges, (index, index)) - 1
@@ -78,15 +79,23 @@ class Indexes:
     def __str__(self) -> str:
         return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self.ranges)
 
-    def slice(self, first: int, last: int) -> list[int]:
-        """Return the indexes of rank ``first`` to ``last - 1``, in order, without looking at each one before them."""
-        ends = list(accumulate(b - a + 1 for a, b in self.ranges))
-        out: list[int] = []
-        place = bisect_right(ends, first)
-        while place < len(ends) and first < last:
+    @cached_property
+    def _ends(self) -> list[int]:
+        """The rank behind the last index of each range."""
+        return list(accumulate(b - a + 1 for a, b in self.ranges))
+
+    def ranks(self, first: int, last: int) -> "Indexes":
+        """Return the indexes of rank ``first`` to ``last - 1``, without looking at each one before them."""
+        out: list[tuple[int, int]] = []
+        place = bisect_right(self._ends, first)
+        while place < len(self.ranges) and first < last:
             begin, end = self.ranges[place]
-            before = ends[place] - (end - begin + 1)
-            stop = min(last, ends[place])
-            out.extend(range(begin + first - before, begin + stop - before))
+            before = self._ends[place] - (end - begin + 1)
+            stop = min(last, self._ends[place])
+            out.append((begin + first - before, begin + stop - before - 1))
             first, place = stop, place + 1
-        return out
+        return Indexes(tuple(out))
+
+    def slice(self, first: int, last: int) -> list[int]:
+        """Return the indexes of rank ``first`` to ``last - 1``, in order, as numbers."""
+        return list(self.ranks(first, last))

@@ -238,8 +238,8 @@ SIMULATION_SWEEP = Kind(
     description="Many runs of a simulation image over a parameter space.",
     spec=SimulationSweepSpec,
     status=SimulationSweepStatus,
-    # Rounds and points append to it: <name>-<8 characters>-r<round>, <name>-<index>.
-    name_limit=46,
+    # A Pod's host name is <name>-<8 characters>-r<round>-<pack> with three and five digits, and has at most 63 characters.
+    name_limit=43,
     columns=(
         Column("Phase", ".status.phase"),
         Column("Done", ".status.points.succeeded", "integer"),

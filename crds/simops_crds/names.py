@@ -12,8 +12,14 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 LABEL_JOB: Final = f"{GROUP}/job"
 """On Jobs and Pods: the name of the SimulationJob they belong to."""
+LABEL_SWEEP: Final = f"{GROUP}/sweep"
+"""On Jobs and Pods: the name of the SimulationSweep they belong to."""
+LABEL_ROUND: Final = f"{GROUP}/round"
+"""On Jobs and Pods of a sweep: the number of the round, from 0."""
 LABEL_UID: Final = f"{GROUP}/uid"
-"""On Jobs and Pods: the UID of the SimulationJob they belong to; the operator's caches go by it."""
+"""On Jobs and Pods: the UID of the SimulationJob or SimulationSweep they belong to; the operator's caches go by it."""
+LABEL_PACK: Final = "batch.kubernetes.io/job-completion-index"
+"""On Pods of a sweep, by Kubernetes: the completion index, which is the number of the pack."""
 LABEL_NETWORK: Final = f"{GROUP}/network"
 """On Pods: None, Cluster or Internet; the chart's NetworkPolicies select by it."""
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
@@ -103,6 +109,8 @@ class Reason(_Documented):
         ),
     )
     SUSPENDED = "Suspended", "spec.suspend is true, or a queue holds the Job."
+    EXPANDING = "Expanding", "The points of the sweep's space are being made and stored."
+    COLLECTING = "Collecting", "A round of the sweep has ended or is being stopped; its results are being collected."
     # The ways of failing.
     EXIT_CODE = "ExitCode", "The simulation exited with a code other than 0."
     OOM_KILLED = "OOMKilled", "The simulation used more memory than its limit."
@@ -122,6 +130,13 @@ class Reason(_Documented):
         "The API server refused the Kubernetes Job, for example by an admission policy or a quota.",
     )
     POD_LOST = "PodLost", "The Pod vanished before it told how it ended."
+    INVALID_SPACE = "InvalidSpace", "The parameter space gives no points, or is no extension of what the sweep has run."
+    TOO_MANY_POINTS = "TooManyPoints", "The parameter space has more points than this installation allows."
+    POINTS_FAILED = "PointsFailed", "Every point has ended and some have failed."
+    TOO_MANY_FAILED_POINTS = (
+        "TooManyFailedPoints",
+        "More points than spec.maxFailedPoints have failed; the rest was not run.",
+    )
     # Ended by a person.
     CANCELLED = "Cancelled", "spec.cancelled was set."
     DELETED = "Deleted", "The object was deleted while it ran."
@@ -139,6 +154,11 @@ def kubernetes_job_name(name: str, uid: str) -> str:
     return f"{name}-{uid.replace('-', '')[:8]}"
 
 
+def round_job_name(name: str, uid: str, number: int) -> str:
+    """Name of the Kubernetes Job of a round of a SimulationSweep."""
+    return f"{kubernetes_job_name(name, uid)}-r{number}"
+
+
 OWNED_PREFIX: Final = "owned"
 """Store keys ``owned/<namespace>/<name>/<uid>``: artifacts that go when their SimulationJob goes."""
 EXPIRY_PREFIX: Final = "expiry"
@@ -152,14 +172,20 @@ start, so the key of a run is always the same, however often its record is writt
 _LAST_SECOND: Final = 9_999_999_999
 
 
-def archive_prefix(namespace: str, created: int) -> str:
+SWEEP_OWNED_PREFIX: Final = "sweep-owned"
+SWEEP_EXPIRY_PREFIX: Final = "sweep-expiry"
+SWEEP_ARCHIVE_PREFIX: Final = "sweep-archive"
+"""The same three for SimulationSweeps."""
+
+
+def archive_prefix(namespace: str, created: int, kind: str = ARCHIVE_PREFIX) -> str:
     """Return how the archive's keys of the runs of one second begin (no slash at the end)."""
-    return f"{ARCHIVE_PREFIX}/{namespace}/{_LAST_SECOND - created:010d}"
+    return f"{kind}/{namespace}/{_LAST_SECOND - created:010d}"
 
 
-def archive_key(namespace: str, created: int, name: str, uid: str) -> str:
+def archive_key(namespace: str, created: int, name: str, uid: str, kind: str = ARCHIVE_PREFIX) -> str:
     """Return the key that lists a run in the archive; ``created`` is in whole seconds since 1970."""
-    return f"{archive_prefix(namespace, created)}/{name}/{uid}"
+    return f"{archive_prefix(namespace, created, kind)}/{name}/{uid}"
 
 
 def created_of(archive_second: str) -> int:
@@ -170,3 +196,17 @@ def created_of(archive_second: str) -> int:
 def key_prefix(namespace: str, name: str, uid: str) -> str:
     """Where in the store everything of one SimulationJob lies (no slash at the end)."""
     return f"jobs/{namespace}/{name}/{uid}"
+
+
+def sweep_prefix(namespace: str, name: str, uid: str) -> str:
+    """Where in the store everything of one SimulationSweep lies (no slash at the end)."""
+    return f"sweeps/{namespace}/{name}/{uid}"
+
+
+CHUNK_POINTS: Final = 1000
+"""Points of one object below ``points/`` and of one below ``table/``."""
+
+
+def chunk_name(first: int) -> str:
+    """Return how the object of the chunk that begins with this index is called, below ``points/`` and below ``table/``."""
+    return f"{first:07d}.jsonl"

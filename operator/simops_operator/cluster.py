@@ -20,7 +20,7 @@ from simops_io.kube import (
     load_client,
 )
 from simops_operator import metrics
-from simops_operator.core.jobs import Manifest
+from simops_operator.core.pods import Manifest
 
 __all__ = ["ApiError", "Cluster", "KubeDict", "event_of", "load_client", "yaml_text"]
 

@@ -24,7 +24,7 @@ from simops_operator.cluster import ApiError, Cluster, KubeDict, event_of
 from simops_operator.core import actions, plan
 from simops_operator.core.config import JobConfig
 from simops_operator.core.events import event_for
-from simops_operator.core.jobs import Manifest
+from simops_operator.core.pods import Manifest
 from simops_operator.core.record import record_of
 from simops_operator.core.run import Run, run_of
 from simops_operator.core.status import Status, format_time

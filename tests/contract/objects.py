@@ -550,7 +550,7 @@ BAD_SWEEPS = (
         "a rerun backwards", sweep(rerun={"points": "5-2", "id": "a"}), "spec.rerun.points: 5-2", "reversed", model=True
     ),
     Bad("a rerun without an id", sweep(rerun={"points": "failed"}), "spec.rerun.id", "Required value", model=True),
-    Bad("a sweep's name of 47 characters", sweep("a" * 47), "metadata", "at most 46 characters"),
+    Bad("a sweep's name of 44 characters", sweep("a" * 44), "metadata", "at most 43 characters"),
 )
 
 BAD = (*BAD_JOBS, *BAD_SWEEPS)

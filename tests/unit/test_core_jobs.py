@@ -13,7 +13,8 @@ from simops_crds.images import is_image_allowed
 from simops_crds.names import ANNOTATION_PARAMS
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_operator.core.config import JobConfig
-from simops_operator.core.jobs import Manifest, arguments, job_for
+from simops_operator.core.jobs import arguments, job_for
+from simops_operator.core.pods import Manifest
 
 
 def manifest(config: JobConfig = CONFIG, **spec: Any) -> Manifest:

@@ -17,7 +17,8 @@ from simops_crds.names import ANNOTATION_TRACEPARENT, CONTAINER_SIMULATION
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_io.traceparent import parse
 from simops_operator import reconcile
-from simops_operator.core.jobs import Manifest, job_for
+from simops_operator.core.jobs import job_for
+from simops_operator.core.pods import Manifest
 from simops_operator.core.run import run_of
 from simops_operator.traces import Traces
 

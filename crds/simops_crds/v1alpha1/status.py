@@ -117,9 +117,9 @@ class Round(Model):
     job: str
     """The Kubernetes Job."""
     reason: str | None = None
-    """Why there is this round: probe, points, retry or rerun."""
+    """Why there is this round: probe, points, retry, missing or rerun."""
     points: str | None = None
-    """The points it runs, as index ranges."""
+    """The points it runs, as index ranges; how many where that would be long."""
     start_time: datetime | None = None
     """When it was made."""
     completion_time: datetime | None = None
@@ -135,9 +135,17 @@ class SimulationSweepStatus(_Status):
     """Index ranges, such as 0-99,105."""
     failed_points: str | None = None
     """Index ranges."""
+    active_points: str | None = None
+    """Index ranges: the points of the Pods that run."""
+    cancelled_points: str | None = None
+    """Index ranges."""
+    ranges_in_store: bool | None = None
+    """True when the four of them are too long for the object: ``state.json`` in the store has them."""
     rounds: Annotated[list[Round], Field(max_length=1000)] | None = None
-    """The Kubernetes Jobs so far."""
+    """The latest 100 Kubernetes Jobs."""
     points_digest: str | None = None
     """SHA-256 of the points in the store."""
+    points_per_second: float | None = None
+    """How many points ended a second, over the last minute or so."""
     estimated_completion_time: datetime | None = None
     """When it will be done at the present rate."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simops_operator.core.jobs import Manifest
+from simops_operator.core.pods import Manifest
 from simops_operator.core.status import Status
 
 

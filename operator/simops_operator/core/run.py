@@ -1,4 +1,4 @@
-"""A SimulationJob as the core sees it (pure)."""
+"""The objects that people write, as the core sees them (pure): what both kinds have in common, and a SimulationJob."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from simops_crds.base import Model
 from simops_crds.names import ANNOTATION_TRACEPARENT, FINAL_PHASES
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_io.traceparent import TraceParent, parse
 from simops_operator.core.views import KubeObject, parse_time, version_of
 
 
-@dataclass(frozen=True)
-class Run:
-    """One SimulationJob: its parsed spec (or why it cannot be parsed) and the status as it is in the API server."""
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """What is the same of both kinds: why the spec cannot be parsed, if so, and the status as it is in the API server."""
 
     name: str
     namespace: str
     uid: str
     created: datetime
-    spec: SimulationJobSpec | None
     generation: int = 1
     version: int = 0
     invalid: str = ""
@@ -40,30 +40,43 @@ class Run:
         return parse((self.metadata.get("annotations") or {}).get(ANNOTATION_TRACEPARENT))
 
 
-def run_of(obj: KubeObject) -> Run:
-    """Return the run that an API object stands for. A spec that the schema refuses is kept as ``invalid``."""
-    meta = obj["metadata"]
-    created = parse_time(meta["creationTimestamp"])
-    if created is None:
-        raise ValueError(f"SimulationJob {meta['name']} has no creation time")
-    spec: SimulationJobSpec | None = None
-    invalid = ""
+@dataclass(frozen=True, kw_only=True)
+class Run(Owner):
+    """One SimulationJob."""
+
+    spec: SimulationJobSpec | None
+
+
+def problem_of(obj: KubeObject, model: type[Model]) -> tuple[Any, str]:
+    """Return the parsed spec of an object and no problem, or None and why the schema refuses it."""
     try:
-        spec = SimulationJobSpec.model_validate(obj.get("spec") or {})
+        return model.model_validate(obj.get("spec") or {}), ""
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in ("spec", *first["loc"]))
-        invalid = f"{path}: {first['msg']}"
-    return Run(
-        name=meta["name"],
-        namespace=meta["namespace"],
-        uid=meta["uid"],
-        created=created,
-        spec=spec,
-        generation=int(meta.get("generation") or 1),
-        version=version_of(obj),
-        invalid=invalid,
-        status=obj.get("status") or {},
-        metadata={key: meta[key] for key in ("labels", "annotations", "creationTimestamp") if key in meta},
-        raw_spec=obj.get("spec") or {},
-    )
+        return None, f"{path}: {first['msg']}"
+
+
+def common_of(obj: KubeObject) -> dict[str, Any]:
+    """Return the fields of an ``Owner`` that an API object has."""
+    meta = obj["metadata"]
+    created = parse_time(meta["creationTimestamp"])
+    if created is None:
+        raise ValueError(f"{meta['name']} has no creation time")
+    return {
+        "name": meta["name"],
+        "namespace": meta["namespace"],
+        "uid": meta["uid"],
+        "created": created,
+        "generation": int(meta.get("generation") or 1),
+        "version": version_of(obj),
+        "status": obj.get("status") or {},
+        "metadata": {key: meta[key] for key in ("labels", "annotations", "creationTimestamp") if key in meta},
+        "raw_spec": obj.get("spec") or {},
+    }
+
+
+def run_of(obj: KubeObject) -> Run:
+    """Return the run that an API object stands for. A spec that the schema refuses is kept as ``invalid``."""
+    spec, invalid = problem_of(obj, SimulationJobSpec)
+    return Run(spec=spec, invalid=invalid, **common_of(obj))
