@@ -23,17 +23,24 @@ _PULL_FAILURES = frozenset(
     }
 )
 _HOPELESS_PULLS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-_START_FAILURES = frozenset(
+START_FAILURES = frozenset(
     {"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
 )
 
 
 def waiting(
-    run: Run, job: JobView | None, pod: PodView | None, config: JobConfig, now: datetime
+    patience: int | None, job: JobView | None, pod: PodView | None, config: JobConfig, now: datetime
 ) -> tuple[Outcome, datetime | None]:
-    """Return the state of an attempt that has not started, and when to give it up (None: never)."""
-    spec_limit = run.spec.pending_timeout_seconds if run.spec is not None else None
-    limit = spec_limit or config.pending_timeout_seconds or None
+    """Return the state of an attempt that has not started, and when to give it up (None: never).
+
+    Args:
+        patience: the spec's pending timeout in seconds, None for the installation's.
+        job: its Kubernetes Job.
+        pod: the attempt.
+        config: the installation's settings.
+        now: the present time, aware.
+    """
+    limit = patience or config.pending_timeout_seconds or None
     begin = pod.created if pod is not None else (job.started_at if job is not None else None)
     gives_up_at = begin + timedelta(seconds=limit) if limit and begin else None
     if pod is None:
@@ -45,7 +52,7 @@ def waiting(
             pull_ends = (pod.scheduled_at or pod.created) + timedelta(seconds=grace)
             ends = min(pull_ends, gives_up_at) if gives_up_at else pull_ends
             return Outcome(Phase.PENDING, Reason.IMAGE_PULL_FAILED, _waiting_message(name, container), pod=pod), ends
-        if container.waiting_reason in _START_FAILURES:
+        if container.waiting_reason in START_FAILURES:
             message = (
                 f"the {name} container cannot be started ({container.waiting_reason}): {container.waiting_message}"
             )
@@ -137,7 +144,7 @@ def failure(run: Run, job: JobView | None, pod: PodView | None) -> tuple[Reason,
         return Reason.OOM_KILLED, "used more memory than its limit; raise resources.limits.memory"
     if pod is not None and pod.reason == "Evicted":
         return Reason.EVICTED, f"its node evicted it: {pod.message}"
-    if terminated is not None and terminated.reason in _START_FAILURES:
+    if terminated is not None and terminated.reason in START_FAILURES:
         return Reason.CONTAINER_CANNOT_RUN, f"could not be started: {terminated.message}"
     if terminated is not None and terminated.exit_code != 0:
         lines = [line for line in terminated.message.splitlines() if line.strip()]

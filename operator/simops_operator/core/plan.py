@@ -28,7 +28,7 @@ from simops_operator.core.actions import (
 )
 from simops_operator.core.config import JobConfig
 from simops_operator.core.jobs import job_for, timeout_of
-from simops_operator.core.run import Run
+from simops_operator.core.run import Owner, Run
 from simops_operator.core.status import Outcome, Status, differs, status_for
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary, parse_time
 
@@ -272,7 +272,8 @@ def _wait(at: _Situation) -> Decision | None:
     pod = at.latest
     if pod is not None and (pod.started or pod.ended):
         return None
-    outcome, gives_up_at = endings.waiting(at.run, at.job, pod, at.config, at.now)
+    patience = at.run.spec.pending_timeout_seconds if at.run.spec is not None else None
+    outcome, gives_up_at = endings.waiting(patience, at.job, pod, at.config, at.now)
     if gives_up_at is not None and at.now >= gives_up_at:
         return at.finish(endings.gave_up(outcome))
     moments = [gives_up_at] if gives_up_at is not None else []
@@ -351,10 +352,14 @@ def _after_the_end(
 
 def expiry_of(run: Run, config: JobConfig) -> datetime | None:
     """Return when a finished SimulationJob is deleted; None while it is not finished."""
+    return due_of(run, run.spec.ttl_seconds_after_finished if run.spec is not None else None, config)
+
+
+def due_of(run: Owner, ttl: int | None, config: JobConfig) -> datetime | None:
+    """Return when a finished object of this time to live (None: the installation's) is deleted; None while it is not finished."""
     finished = parse_time(run.status.get("completionTime"))
     if finished is None or run.status.get("phase") not in FINAL_PHASES:
         return None
-    ttl = run.spec.ttl_seconds_after_finished if run.spec is not None else None
     return finished + timedelta(seconds=config.ttl_seconds_after_finished if ttl is None else ttl)
 
 

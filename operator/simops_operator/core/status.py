@@ -54,7 +54,7 @@ def status_for(run: Run, outcome: Outcome, now: datetime) -> Status:
         "observedGeneration": run.generation,
         "attempts": _attempts(before, outcome.pod),
         "conditions": [
-            _transition(before, condition, run.generation, now) for condition in _conditions(run, outcome, final=final)
+            transition(before, condition, run.generation, now) for condition in _conditions(run, outcome, final=final)
         ],
     }
     if outcome.accepted:
@@ -136,53 +136,56 @@ def _results(run: Run, outcome: Outcome, now: datetime) -> Status:
 
 
 @dataclass(frozen=True)
-class _Condition:
+class Condition:
+    """A condition before it is worded as one of a status."""
+
     type: ConditionType
     status: bool
     reason: Reason
     message: str = ""
 
 
-def _conditions(run: Run, outcome: Outcome, *, final: bool) -> list[_Condition]:
+def _conditions(run: Run, outcome: Outcome, *, final: bool) -> list[Condition]:
     pod = outcome.pod
     # kubelet's last word on an evicted Pod knows of no start; ours was said of the same Pod.
     started = (pod is not None and pod.started) or (
         (pod is None or pod.name == run.status.get("podName")) and _had_started(run.status)
     )
     accepted = (
-        _Condition(ConditionType.ACCEPTED, True, Reason.VALID)
+        Condition(ConditionType.ACCEPTED, True, Reason.VALID)
         if outcome.accepted
-        else _Condition(ConditionType.ACCEPTED, False, outcome.reason, outcome.message)
+        else Condition(ConditionType.ACCEPTED, False, outcome.reason, outcome.message)
     )
     if started:
-        start = _Condition(ConditionType.STARTED, True, Reason.SIMULATION_STARTED)
+        start = Condition(ConditionType.STARTED, True, Reason.SIMULATION_STARTED)
     else:
         reason = Reason.NOT_STARTED if final else outcome.reason
-        start = _Condition(ConditionType.STARTED, False, reason, "" if final else outcome.message)
+        start = Condition(ConditionType.STARTED, False, reason, "" if final else outcome.message)
     end = (
-        _Condition(ConditionType.FINISHED, True, outcome.reason, outcome.message)
+        Condition(ConditionType.FINISHED, True, outcome.reason, outcome.message)
         if final
-        else _Condition(ConditionType.FINISHED, False, Reason.IN_PROGRESS)
+        else Condition(ConditionType.FINISHED, False, Reason.IN_PROGRESS)
     )
     return [accepted, start, _artifacts_condition(outcome, started=started, final=final), end]
 
 
-def _artifacts_condition(outcome: Outcome, *, started: bool, final: bool) -> _Condition:
+def _artifacts_condition(outcome: Outcome, *, started: bool, final: bool) -> Condition:
     kind = ConditionType.ARTIFACTS_STORED
     if not final:
         if outcome.reason in (Reason.STORING_ARTIFACTS, Reason.STORE_UNAVAILABLE):
-            return _Condition(kind, False, outcome.reason, outcome.message)
-        return _Condition(kind, False, Reason.IN_PROGRESS)
+            return Condition(kind, False, outcome.reason, outcome.message)
+        return Condition(kind, False, Reason.IN_PROGRESS)
     if outcome.summary is not None and outcome.summary.bundle and not outcome.summary.error:
         note = "the outputs were taken while the simulation still ran" if outcome.summary.partial else ""
-        return _Condition(kind, True, Reason.STORED, note)
+        return Condition(kind, True, Reason.STORED, note)
     if not started:
-        return _Condition(kind, False, Reason.NOT_STARTED)
+        return Condition(kind, False, Reason.NOT_STARTED)
     error = outcome.summary.error if outcome.summary is not None else "the bundle container left no summary"
-    return _Condition(kind, False, Reason.ARTIFACT_UPLOAD_FAILED, error)
+    return Condition(kind, False, Reason.ARTIFACT_UPLOAD_FAILED, error)
 
 
-def _transition(before: Mapping[str, Any], condition: _Condition, generation: int, now: datetime) -> Status:
+def transition(before: Mapping[str, Any], condition: Condition, generation: int, now: datetime) -> Status:
+    """Return a condition as a status has it; its time is kept where its value is that of ``before``."""
     status = "True" if condition.status else "False"
     previous = next((c for c in before.get("conditions") or [] if c.get("type") == condition.type.value), None)
     same = previous is not None and previous.get("status") == status

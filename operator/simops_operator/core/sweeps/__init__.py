@@ -1,0 +1,1 @@
+"""What is decided about sweeps: points → rounds → packs, and back to counts (pure)."""

@@ -1,0 +1,189 @@
+"""What a Pod of a sweep leaves: the message of its bundle container, the lines of its results, and the sweep's table made of them (pure)."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from simops_crds.indexes import Indexes
+from simops_crds.names import CHUNK_POINTS, Reason
+from simops_operator.core.sweeps.books import NOTHING, Results, Round
+from simops_operator.core.views import Terminated
+
+Line = Mapping[str, Any]
+_KILLED = 137
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a bundle container says of its pack."""
+
+    stored: bool
+    """Whether all of it is in the store."""
+    succeeded: Indexes = NOTHING
+    failed: Indexes = NOTHING
+    lines: tuple[Line, ...] | None = None
+    """The results, if all of them fitted."""
+    is_whole: bool = False
+    """Whether it tells which points have ended."""
+
+
+def parse_message(text: str) -> Message | None:
+    """Return what a termination message says; None when it is no message of a pack."""
+    try:
+        raw = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(raw, dict) or "bundle" not in raw:
+        return None
+    stored = raw["bundle"] is not None and not raw.get("error")
+    try:
+        succeeded, failed = (Indexes.parse(raw.get(name) or "") for name in ("succeeded", "failed"))
+    except (ValueError, AttributeError):
+        return Message(stored)
+    results = raw.get("results")
+    lines = tuple(line for line in results if _is_line(line)) if isinstance(results, list) else None
+    told = Indexes.of((line["index"], line["index"]) for line in lines) if lines is not None else NOTHING
+    if lines is not None and (succeeded | failed) - told != NOTHING:
+        lines = None  # not all of them
+    is_whole = "succeeded" in raw and not raw.get("rangesCut")
+    return Message(stored, succeeded, failed, lines, is_whole)
+
+
+def _is_line(line: object) -> bool:
+    if not isinstance(line, dict):
+        return False
+    return all(isinstance(line.get(key), int) and not isinstance(line[key], bool) for key in ("index", "exitCode"))
+
+
+def parse_lines(text: str) -> tuple[Line, ...]:
+    """Return the lines of a file of results. What is no result, such as half a line, is left out."""
+    out = []
+    for row in text.splitlines():
+        try:
+            line = json.loads(row)
+        except ValueError:
+            continue
+        if _is_line(line):
+            out.append(line)
+    return tuple(out)
+
+
+def lines_of(message: Message) -> tuple[Line, ...] | None:
+    """Return the results that a message tells: its lines, or made of its ranges. None when it tells too little."""
+    if message.lines is not None:
+        return message.lines
+    if not message.is_whole:
+        return None
+    good = [{"index": i, "exitCode": 0, "reason": Reason.COMPLETED.value} for i in message.succeeded]
+    return (*good, *({"index": i, "exitCode": 1, "reason": Reason.EXIT_CODE.value} for i in message.failed))
+
+
+def corrected(lines: Iterable[Line], ended: Terminated | None) -> tuple[Line, ...]:
+    """Return the lines with what only the Pod's status knows: whether it was memory that a killed point ran out of."""
+    if ended is None or ended.exit_code != _KILLED or ended.reason in ("", "OOMKilled"):
+        return tuple(lines)
+    is_guess = {"exitCode": _KILLED, "reason": Reason.OOM_KILLED.value}.items()
+    return tuple({**line, "reason": Reason.EXIT_CODE.value} if line.items() >= is_guess else line for line in lines)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What was collected of one Pod."""
+
+    pod: str
+    number: int
+    lines: tuple[Line, ...]
+    bundle: str | None = None
+    """Key of its zip."""
+    is_lost: bool = False
+    """Whether it ended by itself without a single result."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The results of a round so far, and the lines of them that the tables in the store do not have yet."""
+
+    results: Results = field(default_factory=Results)
+    unwritten: Mapping[int, str] = field(default_factory=dict)
+    """Index → line of the table."""
+    lost_packs: int = 0
+    """Pods that ended without a single result."""
+
+    def take(self, this: Round, packs: Iterable[Pack]) -> "Gathered":
+        """Return this and what some Pods left. Of two results of a point a success counts, else the first: each point has one line."""
+        succeeded, failed = list[int](), list[int]()
+        have_good, have_bad = set[int](), set[int]()
+        seconds, measured, lost = 0.0, 0, 0
+        unwritten = dict(self.unwritten)
+        for pack in packs:
+            lost += pack.is_lost
+            for line in pack.lines:
+                index, is_good = int(line["index"]), line["exitCode"] == 0
+                if index in have_good or index in self.results.succeeded or index not in this.points:
+                    continue
+                if not is_good and (index in have_bad or index in self.results.failed):
+                    continue
+                (have_good if is_good else have_bad).add(index)
+                (succeeded if is_good else failed).append(index)
+                if is_good and isinstance(took := line.get("seconds"), int | float) and took >= 0:
+                    seconds, measured = seconds + took, measured + 1
+                unwritten[index] = table_line(line, this.number, pack)
+        good = self.results.succeeded | Indexes.of((i, i) for i in succeeded)
+        bad = (self.results.failed | Indexes.of((i, i) for i in failed)) - good
+        results = Results(good, bad, self.results.seconds + seconds, self.results.measured + measured)
+        return Gathered(results, unwritten, self.lost_packs + lost)
+
+    def written(self) -> "Gathered":
+        """Return this when the tables have everything."""
+        return replace(self, unwritten={})
+
+
+def table_line(line: Line, number: int, pack: Pack) -> str:
+    """Return a point's line of the table: its result, and where it comes from."""
+    whole = {**line, "round": number, "pack": pack.number, "bundle": pack.bundle}
+    whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+
+
+def by_chunk(lines: Mapping[int, str]) -> dict[int, dict[int, str]]:
+    """Return the lines of each chunk of the table, by the chunk's first index."""
+    out: dict[int, dict[int, str]] = {}
+    for index, line in lines.items():
+        out.setdefault(index - index % CHUNK_POINTS, {})[index] = line
+    return out
+
+
+def merged(before: str | None, new: Mapping[int, str]) -> str:
+    """Return a chunk of the table with new lines in it, in the order of the indexes; a new line replaces the older one of its point."""
+    lines = {int(line["index"]): row for line, row in _rows(before or "")} | dict(new)
+    return "".join(f"{lines[index]}\n" for index in sorted(lines))
+
+
+def _rows(text: str) -> Iterable[tuple[Line, str]]:
+    for row in text.splitlines():
+        for line in parse_lines(row):
+            yield line, row
+
+
+def results_in(table: str, this: Round) -> Results:
+    """Return what a chunk of the table knows of a round."""
+    good, bad = list[int](), list[int]()
+    seconds, measured = 0.0, 0
+    for line in parse_lines(table):
+        if line.get("round") == this.number and line["index"] in this.points:
+            (good if line["exitCode"] == 0 else bad).append(line["index"])
+            if line["exitCode"] == 0 and isinstance(took := line.get("seconds"), int | float) and took >= 0:
+                seconds, measured = seconds + took, measured + 1
+    return Results(Indexes.of((i, i) for i in good), Indexes.of((i, i) for i in bad), seconds, measured)
+
+
+def united(parts: Iterable[Results]) -> Results:
+    """Return the results of several chunks together."""
+    listed = list(parts)
+    return Results(
+        Indexes.of(pair for part in listed for pair in part.succeeded.ranges),
+        Indexes.of(pair for part in listed for pair in part.failed.ranges),
+        sum(part.seconds for part in listed),
+        sum(part.measured for part in listed),
+    )
