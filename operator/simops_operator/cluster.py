@@ -30,8 +30,11 @@ _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=6
 _PAGE = 500
 
 
-def _runs(namespace: str, name: str = "", sub: str = "") -> str:
-    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/simulationjobs"
+JOBS_PLURAL, SWEEPS_PLURAL = "simulationjobs", "simulationsweeps"
+
+
+def _runs(namespace: str, name: str = "", sub: str = "", plural: str = JOBS_PLURAL) -> str:
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{plural}"
     return "/".join(filter(None, (path, name, sub)))
 
 
@@ -87,6 +90,10 @@ class Cluster:
         """Return a SimulationJob, None if there is none."""
         return await self._get(_runs(namespace, name))
 
+    async def get_sweep(self, namespace: str, name: str) -> KubeDict | None:
+        """Return a SimulationSweep, None if there is none."""
+        return await self._get(_runs(namespace, name, plural=SWEEPS_PLURAL))
+
     async def get_job(self, namespace: str, name: str) -> KubeDict | None:
         """Return a Job, None if there is none."""
         return await self._get(_jobs(namespace, name))
@@ -94,6 +101,10 @@ class Cluster:
     def list_runs(self, namespace: str) -> AsyncIterator[KubeDict]:
         """Yield all SimulationJobs of a namespace, page by page."""
         return self._list(_runs(namespace))
+
+    def list_sweeps(self, namespace: str) -> AsyncIterator[KubeDict]:
+        """Yield all SimulationSweeps of a namespace, page by page."""
+        return self._list(_runs(namespace, plural=SWEEPS_PLURAL))
 
     def list_jobs(self, namespace: str) -> AsyncIterator[KubeDict]:
         """Yield the Jobs of SimOps in a namespace."""
@@ -146,8 +157,15 @@ class Cluster:
         """Delete a SimulationJob, this one and no later one of the same name."""
         await self._delete(_runs(namespace, name), {"propagationPolicy": "Background", "preconditions": {"uid": uid}})
 
-    async def write_status(self, namespace: str, name: str, version: int, uid: str, status: KubeDict) -> KubeDict:
-        """Replace the status of a SimulationJob, if it is still as it was read.
+    async def delete_sweep(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a SimulationSweep, this one and no later one of the same name."""
+        path = _runs(namespace, name, plural=SWEEPS_PLURAL)
+        await self._delete(path, {"propagationPolicy": "Background", "preconditions": {"uid": uid}})
+
+    async def write_status(
+        self, namespace: str, name: str, version: int, uid: str, status: KubeDict, plural: str = JOBS_PLURAL
+    ) -> KubeDict:
+        """Replace the status of a SimulationJob or SimulationSweep, if it is still as it was read.
 
         Raises:
             ApiError: with status 409 when it has changed since, 404 when it is gone.
@@ -157,7 +175,7 @@ class Cluster:
             {"op": "replace", "path": "/metadata/resourceVersion", "value": str(version)},
             {"op": "add", "path": "/status", "value": status},
         ]
-        path = _runs(namespace, name, "status")
+        path = _runs(namespace, name, "status", plural)
         return await self._call(
             "PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=patch, content_type=JSON_PATCH
         )
@@ -198,16 +216,25 @@ def yaml_text(value: Any) -> str:
 
 
 def event_of(
-    name: str, namespace: str, uid: str, kind: str, reason: str, message: str, *, key: str, now: str
+    name: str,
+    namespace: str,
+    uid: str,
+    kind: str,
+    reason: str,
+    message: str,
+    *,
+    key: str,
+    now: str,
+    about: str = "SimulationJob",
 ) -> KubeDict:
-    """Return a core/v1 Event about a SimulationJob. ``key`` makes its name: the same happening gives the same Event."""
+    """Return a core/v1 Event about an object. ``key`` makes its name: the same happening gives the same Event."""
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": f"{name}.{key}", "namespace": namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
-            "kind": "SimulationJob",
+            "kind": about,
             "name": name,
             "namespace": namespace,
             "uid": uid,

@@ -35,6 +35,16 @@ START_SECONDS = Histogram(
     "From the creation of a SimulationJob to the start of its simulation.",
     buckets=(1, 2, 5, 10, 30, 60, 300, 1800),
 )
+SWEEPS = Gauge("simops_operator_sweeps", "SimulationSweeps that are not finished, of the replica that leads.")
+SWEEP_POINTS = Counter(
+    "simops_operator_sweep_points_total",
+    "Points of sweeps that ended, each time that they were run (lost: their Pod ended without a result of them).",
+    ["outcome"],
+)
+SWEEP_ROUNDS = Counter("simops_operator_sweep_rounds_total", "Rounds of sweeps that ended, by why there were.", ["reason"])
+FINISHED_SWEEPS = Counter(
+    "simops_operator_finished_sweeps_total", "SimulationSweeps that finished.", ["phase", "reason"]
+)
 STORE_CALLS = Counter("simops_operator_store_calls_total", "Calls to the store.")
 STORE_ERRORS = Counter("simops_operator_store_errors_total", "Calls to the store that failed.")
 BUNDLE_BYTES = Counter("simops_operator_bundle_bytes_total", "Bytes of the bundles of finished runs.")

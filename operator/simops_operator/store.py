@@ -88,10 +88,14 @@ class Store:
     async def put_json(self, key: str, value: Any) -> None:
         """Store a value as JSON."""
         data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        await self.put_bytes(key, data, "application/json")
+
+    async def put_bytes(self, key: str, data: bytes, content_type: str = "application/jsonl") -> None:
+        """Store bytes."""
         await self._run(
             key,
             lambda: self._minio().put_object(
-                self._bucket, key, io.BytesIO(data), len(data), content_type="application/json"
+                self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
             ),
         )
 

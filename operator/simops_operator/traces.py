@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, StatusCode, Tracer
 
 from simops_crds.names import Phase
 from simops_io.tracing import context_of
-from simops_operator.core.run import Run
+from simops_operator.core.run import Owner, Run
 from simops_operator.core.views import PodView, parse_time
 
 Attributes = Mapping[str, str | int]
@@ -55,7 +55,7 @@ class Traces:
                 own.span.end()
 
     @contextmanager
-    def change(self, run: Run, what: str, **more: str) -> Iterator[None]:
+    def change(self, run: Owner, what: str, **more: str) -> Iterator[None]:
         """Make a span of what is done inside."""
         if self._tracer is None or run.trace is None:
             yield
@@ -115,13 +115,14 @@ def _phases(run: Run, pods: Iterable[PodView]) -> Iterator[_Phase]:
         yield _Phase("simulation", start, end, run.status.get("phase") != Phase.SUCCEEDED)
 
 
-def _about(run: Run) -> dict[str, str | int]:
+def _about(run: Owner) -> dict[str, str | int]:
+    kind = "simops.job" if isinstance(run, Run) else "simops.sweep"
     told: dict[str, str | int] = {
         "k8s.namespace.name": run.namespace,
-        "simops.job.name": run.name,
-        "simops.job.uid": run.uid,
+        f"{kind}.name": run.name,
+        f"{kind}.uid": run.uid,
     }
-    return told | {f"simops.job.{key}": str(run.status[key]) for key in ("phase", "reason") if key in run.status}
+    return told | {f"{kind}.{key}": str(run.status[key]) for key in ("phase", "reason") if key in run.status}
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -22,6 +22,7 @@ def event_for(before: Mapping[str, Any], after: Status) -> tuple[str, str, str] 
         Reason.SCHEDULING: "Warning",
         Reason.STORE_UNAVAILABLE: "Warning",
         Reason.SUSPENDED: "Normal",
+        Reason.COLLECTING: "Warning",
     }
     kind = worth_telling.get(Reason(reason), "")
     return (kind, reason, after["message"]) if kind else None

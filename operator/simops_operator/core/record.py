@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from simops_crds.names import GROUP
-from simops_operator.core.run import Run
+from simops_operator.core.run import Owner, Run
 from simops_operator.core.status import Status, format_time
 from simops_operator.core.views import PodView, parse_time
 
@@ -20,7 +20,7 @@ def record_of(run: Run, pods: tuple[PodView, ...], status: Status) -> dict[str, 
         "namespace": run.namespace,
         "name": run.name,
         "uid": run.uid,
-        "metadata": _metadata(run),
+        "metadata": kept_metadata(run),
         "spec": dict(run.raw_spec),
         "status": status,
         "image": {"name": run.raw_spec.get("image"), "id": status.get("imageId")},
@@ -33,7 +33,7 @@ def record_of(run: Run, pods: tuple[PodView, ...], status: Status) -> dict[str, 
     }
 
 
-def _metadata(run: Run) -> dict[str, Any]:
+def kept_metadata(run: Owner) -> dict[str, Any]:
     """Return labels, creation time, and of the annotations those of SimOps: others may be as large as the object."""
     own = {k: v for k, v in (run.metadata.get("annotations") or {}).items() if k.startswith(f"{GROUP}/")}
     kept = {key: run.metadata[key] for key in ("labels", "creationTimestamp") if key in run.metadata}

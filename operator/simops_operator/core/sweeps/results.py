@@ -7,8 +7,9 @@ from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import CHUNK_POINTS, Reason
-from simops_operator.core.sweeps.books import NOTHING, Results, Round
-from simops_operator.core.views import Terminated
+from simops_operator.core.endings import START_FAILURES
+from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why
+from simops_operator.core.views import PodView, Terminated
 
 Line = Mapping[str, Any]
 _KILLED = 137
@@ -26,6 +27,9 @@ class Message:
     """The results, if all of them fitted."""
     is_whole: bool = False
     """Whether it tells which points have ended."""
+    missing: bool = False
+    """Whether points of the pack have no result."""
+    error: str = ""
 
 
 def parse_message(text: str) -> Message | None:
@@ -36,18 +40,19 @@ def parse_message(text: str) -> Message | None:
         return None
     if not isinstance(raw, dict) or "bundle" not in raw:
         return None
-    stored = raw["bundle"] is not None and not raw.get("error")
+    error = str(raw.get("error") or "")
+    stored = raw["bundle"] is not None and not error
     try:
         succeeded, failed = (Indexes.parse(raw.get(name) or "") for name in ("succeeded", "failed"))
     except (ValueError, AttributeError):
-        return Message(stored)
+        return Message(stored, missing=True, error=error)
     results = raw.get("results")
     lines = tuple(line for line in results if _is_line(line)) if isinstance(results, list) else None
     told = Indexes.of((line["index"], line["index"]) for line in lines) if lines is not None else NOTHING
     if lines is not None and (succeeded | failed) - told != NOTHING:
         lines = None  # not all of them
     is_whole = "succeeded" in raw and not raw.get("rangesCut")
-    return Message(stored, succeeded, failed, lines, is_whole)
+    return Message(stored, succeeded, failed, lines, is_whole, bool(raw.get("missing")), error)
 
 
 def _is_line(line: object) -> bool:
@@ -187,3 +192,19 @@ def united(parts: Iterable[Results]) -> Results:
         sum(part.seconds for part in listed),
         sum(part.measured for part in listed),
     )
+
+
+def loss_of(pod: PodView, message: Message | None) -> Why:
+    """Return what became of a Pod that ended without a result."""
+    ended = pod.simulation.terminated
+    if ended is not None and ended.reason in START_FAILURES:
+        return Why(Reason.CONTAINER_CANNOT_RUN, f"could not be started: {ended.message}")
+    if pod.reason == "Evicted":
+        return Why(Reason.EVICTED, f"its node evicted it: {pod.message}")
+    if message is not None and not message.stored and pod.started:
+        return Why(Reason.ARTIFACT_UPLOAD_FAILED, f"its outputs could not be stored: {message.error}")
+    if ended is not None and ended.exit_code:
+        last = [line.strip() for line in ended.message.splitlines() if line.strip()]
+        return Why(Reason.EXIT_CODE, f"exited with code {ended.exit_code}" + (f": {last[-1]}" if last else ""))
+    detail = pod.message or pod.reason
+    return Why(Reason.POD_LOST, "vanished before it told how it ended" + (f": {detail}" if detail else ""))
