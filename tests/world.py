@@ -24,6 +24,8 @@ from simops_operator.core.status import format_time
 from simops_operator.reconcile import Reconciler
 from simops_operator.resync import Resync
 from simops_operator.store import Store, StoreError
+from simops_operator.sweeps.cache import SweepCache
+from simops_operator.sweeps.resync import SweepResync
 from simops_operator.workqueue import WorkQueue
 
 T = TypeVar("T")
@@ -121,8 +123,13 @@ class World:
         cluster, store = cast(Cluster, FakeCluster(self)), cast(Store, FakeStore(self))
         self.calls.die_at = None
         self.reconciler = Reconciler(cluster, store, self.cache, queue, self.config, 1 << 30)
-        self.resync = Resync(cluster, store, self.cache, queue, self.config, 600)
-        app = SimpleNamespace(cache=self.cache, queue=self.queue, leading=True)
+        self.sweeps, self.sweep_queue = SweepCache(), Queue()
+        sweep_queue = cast(WorkQueue[Key], self.sweep_queue)
+        sweeps = SweepResync(cluster, store, self.sweeps, sweep_queue, self.config, 600)
+        self.resync = Resync(cluster, store, self.cache, queue, self.config, 600, sweeps)
+        app = SimpleNamespace(
+            cache=self.cache, queue=self.queue, sweeps=self.sweeps, sweep_queue=self.sweep_queue, leading=True
+        )
         handlers._Holder.app = cast(Any, app)
         for events in self.feed.values():
             events.clear()
@@ -377,6 +384,10 @@ class FakeCluster:
     async def list_runs(self, namespace: str) -> AsyncIterator[Object]:
         for obj in list(self._world.runs.values()):
             yield copied(obj)
+
+    async def list_sweeps(self, namespace: str) -> AsyncIterator[Object]:
+        for obj in list[Object]():
+            yield obj
 
     async def list_jobs(self, namespace: str) -> AsyncIterator[Object]:
         for obj in list(self._world.jobs.values()):

@@ -201,12 +201,3 @@ def key_prefix(namespace: str, name: str, uid: str) -> str:
 def sweep_prefix(namespace: str, name: str, uid: str) -> str:
     """Where in the store everything of one SimulationSweep lies (no slash at the end)."""
     return f"sweeps/{namespace}/{name}/{uid}"
-
-
-CHUNK_POINTS: Final = 1000
-"""Points of one object below ``points/`` and of one below ``table/``."""
-
-
-def chunk_name(first: int) -> str:
-    """Return how the object of the chunk that begins with this index is called, below ``points/`` and below ``table/``."""
-    return f"{first:07d}.jsonl"

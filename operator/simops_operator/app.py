@@ -28,6 +28,9 @@ from simops_operator.reconcile import Reconciler
 from simops_operator.resync import Resync
 from simops_operator.settings import Settings
 from simops_operator.store import Store, StoreError
+from simops_operator.sweeps.cache import SweepCache
+from simops_operator.sweeps.reconcile import SweepReconciler
+from simops_operator.sweeps.resync import SweepResync
 from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
 
@@ -102,6 +105,8 @@ class App:
         self.api = api
         self.cache = Cache()
         self.queue: WorkQueue[Key] = WorkQueue()
+        self.sweeps = SweepCache()
+        self.sweep_queue: WorkQueue[Key] = WorkQueue()
         self.leading = False
         self.synced = False
         self._cluster = Cluster(api)
@@ -112,7 +117,12 @@ class App:
         self._reconciler = Reconciler(
             self._cluster, self._store, self.cache, self.queue, config, settings.log_limit_bytes, traces
         )
-        self._resync = Resync(self._cluster, self._store, self.cache, self.queue, config, settings.resync_seconds)
+        self._sweep_reconciler = SweepReconciler(
+            self._cluster, self._store, self.sweeps, self.sweep_queue, config, settings.max_sweep_points, traces
+        )
+        interval = settings.resync_seconds
+        sweeps = SweepResync(self._cluster, self._store, self.sweeps, self.sweep_queue, config, interval)
+        self._resync = Resync(self._cluster, self._store, self.cache, self.queue, config, interval, sweeps)
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: _PatientLock | None = None
         self._web: web.AppRunner | None = None
@@ -144,14 +154,14 @@ class App:
     @property
     def stuck(self) -> str:
         """Why the process should be restarted; empty when it should not."""
-        age = self.queue.head_age
+        age = max(self.queue.head_age, self.sweep_queue.head_age)
         return (
             f"the oldest object has waited {age:.0f} s to be reconciled" if self.leading and age > STUCK_SECONDS else ""
         )
 
     def connections(self) -> int:
         """Return how many connections the watches need: one for each kind and namespace, and a few spare."""
-        return 3 * len(self.settings.namespaces) + 4
+        return 4 * len(self.settings.namespaces) + 4
 
     async def watch_session(self) -> aiohttp.ClientSession:
         """Return a bounded session for kopf's watches, signed in as the client is now."""
@@ -200,6 +210,9 @@ class App:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.settings.workers):
                     group.create_task(self.queue.work(self._reconciler.reconcile, (ApiError, StoreError)))
+                for _ in range(self.settings.sweep_workers):
+                    work = self.sweep_queue.work(self._sweep_reconciler.reconcile, (ApiError, StoreError))
+                    group.create_task(work)
                 group.create_task(self._resync_for_ever())
         except Exception:
             # Half an operator must not hold the Lease.
@@ -248,7 +261,8 @@ class App:
         return web.Response(status=503 if waiting else 200, text="first LIST under way\n" if waiting else "ready\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        metrics.QUEUE_DEPTH.set(len(self.queue))
-        metrics.QUEUE_AGE.set(self.queue.head_age)
+        metrics.QUEUE_DEPTH.set(len(self.queue) + len(self.sweep_queue))
+        metrics.QUEUE_AGE.set(max(self.queue.head_age, self.sweep_queue.head_age))
+        metrics.SWEEPS.set(len(self.sweeps.sweeps))
         metrics.observe_runs(self.cache.runs.values())
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,4 +1,4 @@
-"""The kopf side: watches of SimulationJobs, Jobs and Pods that feed the caches and the queue. Nothing is decided here.
+"""The kopf side: watches of SimulationJobs, SimulationSweeps, Jobs and Pods that feed the caches and the queue. Nothing is decided here.
 
 Only ``on.event`` handlers: they cost no annotation, no finalizer and no write. kopf does not try an event again whose handler failed; the queue does.
 """
@@ -12,9 +12,15 @@ from simops_crds.names import FINAL_PHASES, GROUP, LABEL_MANAGED_BY, MANAGED_BY,
 from simops_operator.app import App
 from simops_operator.cache import Key
 from simops_operator.core.run import run_of
+from simops_operator.core.sweeps.sweep import sweep_of
+from simops_operator.core.sweeps.views import pack_pod, round_job
 from simops_operator.core.views import job_view, pod_view
 from simops_operator.resync import key_of
 from simops_operator.settings import Settings
+from simops_operator.sweeps import resync as sweep_resync
+
+POD_EVENT_SECONDS = 1.0
+"""How long an event of a sweep's Pod may wait for others: a pass over a sweep takes in all of them at once."""
 
 
 class _Holder:
@@ -37,7 +43,7 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.watching.inactivity_timeout = 70
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
-    # Memory follows what is alive, not history.
+    # Memory follows what is alive, not history. Sweeps are few, and a finished one may be told to go on.
     settings.watching.field_selectors[GROUP, VERSION, "simulationjobs"] = ",".join(
         f"status.phase!={phase.value}" for phase in sorted(FINAL_PHASES)
     )
@@ -83,13 +89,40 @@ async def on_run(event: kopf.RawEvent, **_: Any) -> None:
     await app.queue.add(Key(meta["namespace"], meta["name"], uid))
 
 
+@kopf.on.event(GROUP, VERSION, "simulationsweeps")
+async def on_sweep(event: kopf.RawEvent, **_: Any) -> None:
+    """Take a SimulationSweep in. One that is finished is news only if its spec has changed since."""
+    app = _Holder.app
+    obj: Any = event["object"]
+    meta, status = obj["metadata"], obj.get("status") or {}
+    uid = meta["uid"]
+    if not app.leading:
+        return
+    if event["type"] == "DELETED":
+        if app.sweeps.is_finished(uid):
+            return
+        app.sweeps.doubtful.add(uid)
+    else:
+        is_settled = status.get("phase") in FINAL_PHASES and status.get("observedGeneration") == meta.get("generation")
+        if is_settled and uid not in app.sweeps.sweeps:
+            return
+        if not app.sweeps.put_sweep(sweep_of(obj)):
+            return  # what we have written ourselves
+    await app.sweep_queue.add(Key(meta["namespace"], meta["name"], uid))
+
+
 @kopf.on.event("batch", "v1", "jobs")
 async def on_job(event: kopf.RawEvent, **_: Any) -> None:
     """Take a Job in."""
     app = _Holder.app
     obj: Any = event["object"]
+    if not app.leading:
+        return
     key = key_of(obj)
-    if key is None or not app.leading or app.cache.is_finished(key.uid):
+    if key is None:
+        await _on_round(obj, is_gone=event["type"] == "DELETED")
+        return
+    if app.cache.is_finished(key.uid):
         return
     view = job_view(obj)
     if event["type"] == "DELETED":
@@ -104,8 +137,37 @@ async def on_pod(event: kopf.RawEvent, **_: Any) -> None:
     """Take a Pod in."""
     app = _Holder.app
     obj: Any = event["object"]
+    if not app.leading:
+        return
     key = key_of(obj)
-    if key is None or not app.leading or app.cache.is_finished(key.uid):
+    if key is None:
+        await _on_pack(obj, is_gone=event["type"] == "DELETED")
+        return
+    if app.cache.is_finished(key.uid):
         return
     app.cache.put_pod(key.uid, pod_view(obj, gone=event["type"] == "DELETED"))
     await app.queue.add(key)
+
+
+async def _on_round(obj: Any, *, is_gone: bool) -> None:
+    """Take the Job of a round in. Its counters change with every Pod; only what is decided by is news."""
+    app, key = _Holder.app, sweep_resync.key_of(obj)
+    if key is None or app.sweeps.is_finished(key.uid):
+        return
+    view = round_job(obj)
+    if is_gone:
+        app.sweeps.drop_job(key.uid, view)
+    elif not app.sweeps.put_job(key.uid, view):
+        return
+    await app.sweep_queue.add(key)
+
+
+async def _on_pack(obj: Any, *, is_gone: bool) -> None:
+    """Take a Pod of a sweep in. Most of what happens to a Pod changes nothing, and what does can wait for more of it."""
+    app, key = _Holder.app, sweep_resync.key_of(obj)
+    if key is None or app.sweeps.is_finished(key.uid):
+        return
+    if app.sweeps.is_collected(key.uid, obj["metadata"]["name"]):
+        return
+    if app.sweeps.put_pod(key.uid, pack_pod(obj, gone=is_gone)):
+        await app.sweep_queue.add_later(key, POD_EVENT_SECONDS)

@@ -41,7 +41,9 @@ SWEEP_POINTS = Counter(
     "Points of sweeps that ended, each time that they were run (lost: their Pod ended without a result of them).",
     ["outcome"],
 )
-SWEEP_ROUNDS = Counter("simops_operator_sweep_rounds_total", "Rounds of sweeps that ended, by why there were.", ["reason"])
+SWEEP_ROUNDS = Counter(
+    "simops_operator_sweep_rounds_total", "Rounds of sweeps that ended, by why there were.", ["reason"]
+)
 FINISHED_SWEEPS = Counter(
     "simops_operator_finished_sweeps_total", "SimulationSweeps that finished.", ["phase", "reason"]
 )

@@ -39,7 +39,7 @@ _STORING = (actions.ApplyJob, actions.ArchiveLog, actions.FetchSummary, actions.
 _MAX_STEPS = 12
 _RETRY_LIMIT_SECONDS = 86_400.0
 _REMEMBER_SECONDS = 900.0
-_PASSING_REFUSALS = ("quota", "is forbidden: User", "is being terminated")
+PASSING_REFUSALS = ("quota", "is forbidden: User", "is being terminated")
 
 
 @dataclass
@@ -214,7 +214,7 @@ class Reconciler:
         try:
             job = await self._cluster.apply_job(manifest)
         except ApiError as error:
-            if error.status in (400, 403, 422) and not any(words in error.message for words in _PASSING_REFUSALS):
+            if error.status in (400, 403, 422) and not any(words in error.message for words in PASSING_REFUSALS):
                 raise _JobRejectedError(error.message) from error
             raise
         self._cache.put_job(run.uid, job_view(job))

@@ -17,6 +17,7 @@ from simops_operator.core.plan import expiry_of
 from simops_operator.core.run import Run, run_of
 from simops_operator.core.views import PodView, job_view, pod_view
 from simops_operator.store import Store, StoreError
+from simops_operator.sweeps.resync import SweepResync
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,14 @@ class Resync:
     """One pass over everything."""
 
     def __init__(
-        self, cluster: Cluster, store: Store, cache: Cache, queue: WorkQueue[Key], config: JobConfig, interval: float
+        self,
+        cluster: Cluster,
+        store: Store,
+        cache: Cache,
+        queue: WorkQueue[Key],
+        config: JobConfig,
+        interval: float,
+        sweeps: SweepResync,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -43,9 +51,10 @@ class Resync:
         self._queue = queue
         self._config = config
         self._interval = interval
+        self._sweeps = sweeps
 
     async def run(self, namespaces: tuple[str, ...]) -> None:
-        """LIST runs, Jobs and Pods, take them in, and let everything unfinished be looked at.
+        """LIST jobs, sweeps, Kubernetes Jobs and Pods, take them in, and let everything unfinished be looked at.
 
         Raises:
             ApiError: the API server does not answer.
@@ -62,7 +71,9 @@ class Resync:
         )
         try:
             await self._expire()
+            await self._sweeps.expire()
             await self._remove_orphans(namespaces, alive)
+            await self._sweeps.remove_orphans(namespaces, alive)
         except StoreError as error:
             log.warning("artifacts that are due were not removed, next try in %.0f s: %s", self._interval, error)
 
@@ -75,6 +86,7 @@ class Resync:
             await self._take_run(run_of(obj))
         for uid in known_runs - alive:
             self._cache.doubtful.add(uid)
+        alive |= await self._sweeps.sweeps(namespace)
         await self._jobs(namespace)
         await self._pods(namespace)
         for run in [r for r in self._cache.runs.values() if r.namespace == namespace]:
@@ -104,9 +116,11 @@ class Resync:
             if uid in self._cache.runs and self._cache.runs[uid].namespace == namespace
         }
         present: set[str] = set()
+        of_sweeps: list[KubeDict] = []
         async for obj in self._cluster.list_jobs(namespace):
             key, view = key_of(obj), job_view(obj)
             if key is None:
+                of_sweeps.append(obj)
                 continue
             present.add(view.uid)
             if key.uid in self._cache.runs:
@@ -117,6 +131,7 @@ class Resync:
         for uid, job in known.items():
             if job.uid not in present:
                 self._cache.drop_job(uid, job.uid)
+        await self._sweeps.take_jobs(namespace, of_sweeps)
 
     async def _pods(self, namespace: str) -> None:
         known = {
@@ -125,15 +140,19 @@ class Resync:
             if run.namespace == namespace
         }
         present: dict[str, list[PodView]] = {}
+        known_packs, packs = self._sweeps.known_pods(namespace), []
         async for obj in self._cluster.list_pods(namespace):
             key = key_of(obj)
-            if key is not None and (key.uid in self._cache.runs or key.uid in self._cache.deleted):
+            if (pack := self._sweeps.pod_of(obj)) is not None:
+                packs.append(pack)
+            elif key is not None and (key.uid in self._cache.runs or key.uid in self._cache.deleted):
                 present.setdefault(key.uid, []).append(pod_view(obj))
         for uid in known.keys() | present.keys():
             if not self._cache.is_finished(uid):
                 self._cache.replace_pods(uid, present.get(uid, []), known.get(uid, []))
         for uid, run in list(self._cache.deleted.items()):
             await self._queue.add(Key(run.namespace, run.name, uid))
+        await self._sweeps.take_pods(namespace, packs, known_packs)
 
     async def _expire(self) -> None:
         """Remove artifacts whose time has come; the record stays and says so."""

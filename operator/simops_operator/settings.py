@@ -91,6 +91,10 @@ class Settings(BaseSettings):
 
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Objects that are reconciled at the same time."""
+    sweep_workers: Annotated[int, Field(ge=1, le=64)] = 4
+    """Sweeps that are reconciled at the same time."""
+    max_sweep_points: Annotated[int, Field(ge=1, le=1_000_000)] = 200_000
+    """Points that a sweep may have; one with more is refused before anything runs."""
     max_connections: Annotated[int, Field(ge=1, le=1000)] = 32
     """Connections to the API server."""
     resync_seconds: Seconds = 600

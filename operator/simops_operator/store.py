@@ -94,9 +94,7 @@ class Store:
         """Store bytes."""
         await self._run(
             key,
-            lambda: self._minio().put_object(
-                self._bucket, key, io.BytesIO(data), len(data), content_type=content_type
-            ),
+            lambda: self._minio().put_object(self._bucket, key, io.BytesIO(data), len(data), content_type=content_type),
         )
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], limit: int) -> int:

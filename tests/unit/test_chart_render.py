@@ -324,7 +324,7 @@ ALLOWED = {
     ("coordination.k8s.io", "leases"): {"create", "get", "update"},
     ("simops.dev", "simulationjobs"): {"get", "list", "watch", "delete"},
     ("simops.dev", "simulationjobs/status"): {"patch"},
-    ("simops.dev", "simulationsweeps"): {"get", "list", "watch"},
+    ("simops.dev", "simulationsweeps"): {"get", "list", "watch", "delete"},
     ("simops.dev", "simulationsweeps/status"): {"patch"},
     ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "pods"): {"list", "watch", "delete"},

@@ -103,6 +103,11 @@ class SweepCache:
             if lost is not None and not lost.pod.gone:
                 pods[name] = replace(lost, pod=replace(lost.pod, gone=True))
 
+    def is_collected(self, uid: str, name: str) -> bool:
+        """Whether a Pod's results were collected in the present round."""
+        present = self.present.get(uid)
+        return present is not None and name in present.collected
+
     def collect(self, uid: str, name: str) -> None:
         """Drop a Pod whose results were collected, and every later event about it."""
         present = self.of(uid)

@@ -1,55 +1,44 @@
 """What lies in the store below the prefix of a sweep, and how it is read and written. Nothing is decided here."""
 
 import json
-import logging
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from simops_crds.indexes import Indexes
-from simops_crds.names import CHUNK_POINTS, chunk_name
+from simops_crds.space import Chunk, PointsIndex
 from simops_operator.core.sweeps.books import Books, Results, Round
-from simops_operator.core.sweeps.results import (
-    Line,
-    Pack,
-    by_chunk,
-    merged,
-    parse_lines,
-    results_in,
-    united,
-)
+from simops_operator.core.sweeps.results import Line, Pack, merged, parse_lines, results_in, united
 from simops_operator.core.sweeps.situation import Points
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.store import Store
 from simops_operator.sweeps.together import Together
 
-log = logging.getLogger(__name__)
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Index:
-    """``points/index.json``: the points, and the chunks that they are in."""
+    """``points/index.json``: the points, the chunks that they are in, and the digest of what they were made of."""
 
-    points: Points
-    chunks: tuple[Mapping[str, Any], ...]
+    stored: PointsIndex
+    space: str
 
-    def chunks_of(self, points: Indexes) -> list[Mapping[str, Any]]:
-        """Return the chunks that have any of some points."""
-        wanted = _firsts(points)
-        return [chunk for chunk in self.chunks if chunk["first"] in wanted]
+    @property
+    def points(self) -> Points:
+        """What is decided by."""
+        return Points(self.stored.total, self.stored.digest, self.space)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the index as it is stored."""
-        p = self.points
-        return {"total": p.total, "digest": p.digest, "space": p.space, "chunks": list(self.chunks)}
+    def firsts(self, points: Indexes) -> list[int]:
+        """Return the first index of each chunk that has any of some points."""
+        return [chunk.first for chunk in self.stored.chunks_of(points)]
 
-
-def _firsts(points: Indexes) -> set[int]:
-    """Return the first index of each chunk that has any of some points."""
-    return {
-        n * CHUNK_POINTS for a, b in points.ranges for n in range(a // CHUNK_POINTS, b // CHUNK_POINTS + 1)
-    }
+    def by_chunk(self, lines: Mapping[int, str]) -> dict[int, dict[int, str]]:
+        """Return the lines of the table by chunk: by the first index of the points that it has."""
+        firsts = [chunk.first for chunk in self.stored.chunks]
+        out: dict[int, dict[int, str]] = {}
+        for index, line in lines.items():
+            out.setdefault(firsts[bisect_right(firsts, index) - 1], {})[index] = line
+        return out
 
 
 class Shelf:
@@ -66,17 +55,42 @@ class Shelf:
 
     async def read_index(self) -> Index | None:
         """Return the index of the points, None when they are not (all) stored."""
-        raw = await self._json("points/index.json")
-        if raw is None:
+        text = await self._store.get_text(f"{self._prefix}/points/index.json")
+        if text is None:
             return None
-        points = Points(int(raw["total"]), str(raw["digest"]), str(raw.get("space") or ""))
-        return Index(points, tuple(raw["chunks"]))
+        return Index(PointsIndex.parse(text.encode()), str(json.loads(text).get("space") or ""))
 
-    async def write_points(self, index: Index, data: Mapping[int, bytes]) -> None:
-        """Store the points: the chunks, by their first index, then the index."""
-        puts = [self._store.put_bytes(f"{self._prefix}/points/{chunk_name(n)}", chunk) for n, chunk in data.items()]
-        await self._together(puts)
-        await self._store.put_json(f"{self._prefix}/points/index.json", index.to_dict())
+    async def write_points(self, index: Index, made: Sequence[Chunk], space: Mapping[str, Any]) -> None:
+        """Store points: their chunks, what they were made of, and the index last of all."""
+        await self._together([self._store.put_bytes(f"{self._prefix}/points/{c.ref.file}", c.data) for c in made])
+        await self._store.put_json(f"{self._prefix}/points/space-{index.space[:16]}.json", space)
+        whole = json.loads(index.stored.to_json()) | {"space": index.space}
+        await self._store.put_json(f"{self._prefix}/points/index.json", whole)
+
+    async def read_space(self, index: Index) -> dict[str, Any]:
+        """Return what the points were made of.
+
+        Raises:
+            ValueError: it is not there.
+        """
+        raw = await self._json(f"points/space-{index.space[:16]}.json")
+        if raw is None:
+            raise ValueError("what the points were made of is not in the store any more")
+        return dict(raw)
+
+    async def read_chunks(self, index: Index) -> list[Chunk]:
+        """Return all points, as they are stored.
+
+        Raises:
+            ValueError: some are not there, or are others than the index says.
+        """
+        refs = index.stored.chunks
+        texts = await self._together([self._store.get_text(f"{self._prefix}/points/{ref.file}") for ref in refs])
+        found = [Chunk.of(ref.first, (text or "").encode()) for ref, text in zip(refs, texts, strict=True)]
+        for ref, chunk in zip(refs, found, strict=True):
+            if chunk.ref != ref:
+                raise ValueError(f"points/{ref.file} in the store is missing, or is not what the index says")
+        return found
 
     async def read_books(self) -> Books:
         """Return the books at the end of the last round."""
@@ -94,7 +108,7 @@ class Shelf:
 
     async def write_round(self, this: Round, index: Index) -> None:
         """Write down a round, with the chunks of points that its Pods need."""
-        chunks = index.chunks_of(this.points)
+        chunks = [ref.to_dict() for ref in index.stored.chunks_of(this.points)]
         await self._store.put_json(f"{self._prefix}/rounds/{this.number}.json", this.to_dict() | {"chunks": chunks})
 
     async def write_cancelled(self, points: Indexes) -> None:
@@ -131,31 +145,25 @@ class Shelf:
             for (pack, pod), lines in zip(wanted, found, strict=True)
         ]
 
-    async def read_results(self, this: Round) -> Results:
+    async def read_results(self, this: Round, index: Index) -> Results:
         """Return what the table knows of a round."""
-        firsts = sorted(_firsts(this.points))
-        tables = await self._together([self._table(first) for first in firsts])
+        tables = await self._together([self._table(first) for first in index.firsts(this.points)])
         return united(results_in(table, this) for table in tables if table)
 
     async def _table(self, first: int) -> str | None:
-        return await self._store.get_text(f"{self._prefix}/table/{chunk_name(first)}")
+        return await self._store.get_text(f"{self._prefix}/table/{_file(first)}")
 
-    async def write_table(self, lines: Mapping[int, str]) -> None:
+    async def write_table(self, lines: Mapping[int, str], index: Index) -> None:
         """Put lines into the table."""
-        await self._together([self._write_chunk(first, chunk) for first, chunk in by_chunk(lines).items()])
+        chunks = index.by_chunk(lines)
+        await self._together([self._write_chunk(first, chunk) for first, chunk in chunks.items()])
 
     async def _write_chunk(self, first: int, lines: Mapping[int, str]) -> None:
         before = await self._table(first)
         after = merged(before, lines)
         if after != before:
-            await self._store.put_bytes(f"{self._prefix}/table/{chunk_name(first)}", after.encode())
+            await self._store.put_bytes(f"{self._prefix}/table/{_file(first)}", after.encode())
 
 
-def digest_of(lines: Iterable[bytes]) -> str:
-    """Return the SHA-256 of bytes in their order."""
-    import hashlib  # noqa: PLC0415
-
-    total = hashlib.sha256()
-    for line in lines:
-        total.update(line)
-    return total.hexdigest()
+def _file(first: int) -> str:
+    return f"{first:07d}.jsonl"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simops_crds.indexes import Indexes
-from simops_crds.names import CHUNK_POINTS, Reason
+from simops_crds.names import Reason
 from simops_operator.core.endings import START_FAILURES
 from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why
 from simops_operator.core.views import PodView, Terminated
@@ -149,14 +149,6 @@ def table_line(line: Line, number: int, pack: Pack) -> str:
     whole = {**line, "round": number, "pack": pack.number, "bundle": pack.bundle}
     whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
-
-
-def by_chunk(lines: Mapping[int, str]) -> dict[int, dict[int, str]]:
-    """Return the lines of each chunk of the table, by the chunk's first index."""
-    out: dict[int, dict[int, str]] = {}
-    for index, line in lines.items():
-        out.setdefault(index - index % CHUNK_POINTS, {})[index] = line
-    return out
 
 
 def merged(before: str | None, new: Mapping[int, str]) -> str:

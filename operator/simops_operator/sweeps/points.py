@@ -1,0 +1,95 @@
+"""The points of a sweep, from its space into the store: made once, and more of them when a finished sweep is extended.
+
+Making them takes a moment of computing for a large space, so it is done in a thread. What is in the store is never changed: an extension goes on behind it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from simops_crds.names import Reason
+from simops_crds.space import Chunk, IndexBuilder, SpaceError, chunks, count, expand, extension, is_extension, read
+from simops_crds.v1alpha1 import SimulationSweepSpec, Space
+from simops_operator.core.sweeps.books import Why
+from simops_operator.core.sweeps.sweep import Sweep
+from simops_operator.sweeps.shelf import Index, Shelf
+
+T = TypeVar("T")
+
+
+class InThread(Protocol):
+    """Calls a function that computes for a while, without holding up everything else."""
+
+    async def __call__(self, function: Callable[[], T], /) -> T:
+        """Return its result."""
+
+
+class RefusedError(Exception):
+    """A space that gives no points, or no more of them."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.message)
+        self.why = why
+
+
+async def make_points(shelf: Shelf, sweep: Sweep, before: Index | None, limit: int, in_thread: InThread) -> Index:
+    """Store the points of a sweep and return their index.
+
+    Args:
+        shelf: where they go.
+        sweep: the sweep, with a spec.
+        before: the points that it has already.
+        limit: how many points a sweep may have here.
+        in_thread: calls what takes long.
+
+    Raises:
+        RefusedError: the space is not good, or no extension of what there is.
+        StoreError: the store does not answer.
+    """
+    spec = sweep.spec
+    if spec is None:
+        raise RefusedError(Why(Reason.INVALID_SPEC, sweep.invalid))
+    try:
+        if before is None:
+            made = await in_thread(lambda: _first(spec, limit))
+            old: list[Chunk] = []
+        else:
+            old = await shelf.read_chunks(before)
+            kept = await shelf.read_space(before)
+            made = await in_thread(lambda: _more(kept, old, spec, limit))
+    except ValueError as error:  # SpaceError is one; so is what the store has of the old space, if that is not good
+        reason = Reason.TOO_MANY_POINTS if _is_too_large(spec, error) else Reason.INVALID_SPACE
+        raise RefusedError(Why(reason, str(error))) from error
+    builder = IndexBuilder()
+    for chunk in (*old, *made):
+        builder.add(chunk)
+    index = Index(builder.index(), sweep.space_digest())
+    await shelf.write_points(index, made, space_of(sweep))
+    return index
+
+
+def space_of(sweep: Sweep) -> dict[str, Any]:
+    """Return what the points of a sweep are made of, as it is stored beside them."""
+    return {"space": sweep.raw_spec.get("space"), "params": (sweep.raw_spec.get("template") or {}).get("params") or {}}
+
+
+def _first(spec: SimulationSweepSpec, limit: int) -> list[Chunk]:
+    return list(chunks(expand(spec.space, spec.template.params or {}, limit)))
+
+
+def _more(kept: dict[str, Any], old: Sequence[Chunk], spec: SimulationSweepSpec, limit: int) -> list[Chunk]:
+    if (why := is_extension(Space.model_validate(kept["space"]), spec.space)) is not None:
+        raise SpaceError("spec.space", why)
+    if json.dumps(kept["params"], sort_keys=True) != json.dumps(spec.template.params or {}, sort_keys=True):
+        raise SpaceError("spec.template.params", "cannot be changed: make a new sweep")
+    points = [point for chunk in old for _, point in read(chunk.data)]
+    return list(chunks(extension(points, spec.space, spec.template.params or {}, limit), len(points)))
+
+
+def _is_too_large(spec: SimulationSweepSpec, error: ValueError) -> bool:
+    """Whether a space of the right shape was refused as a whole."""
+    try:
+        count(spec.space)
+    except SpaceError:
+        return False
+    return isinstance(error, SpaceError) and error.field == "spec.space"

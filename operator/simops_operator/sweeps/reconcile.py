@@ -1,0 +1,434 @@
+"""observe → decide → apply, for one sweep at a time. The only writer of the status of sweeps.
+
+Every step can be repeated, so that the process may die anywhere: what is remembered here is found again in the store and in the API server.
+A sweep makes many events, so a pass must be cheap, and there are few: one a second at most for events of Pods, one status a second.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+
+from simops_crds.names import (
+    FINAL_PHASES,
+    SWEEP_ARCHIVE_PREFIX,
+    SWEEP_EXPIRY_PREFIX,
+    SWEEP_OWNED_PREFIX,
+    Reason,
+    archive_key,
+    round_job_name,
+)
+from simops_io import logs
+from simops_operator import metrics
+from simops_operator.cache import Key
+from simops_operator.cluster import SWEEPS_PLURAL, ApiError, Cluster, event_of
+from simops_operator.core.config import JobConfig
+from simops_operator.core.events import event_for
+from simops_operator.core.pods import Manifest
+from simops_operator.core.status import Status, format_time
+from simops_operator.core.sweeps import actions, plan
+from simops_operator.core.sweeps.books import Books
+from simops_operator.core.sweeps.record import record_of
+from simops_operator.core.sweeps.results import Gathered
+from simops_operator.core.sweeps.situation import Situation
+from simops_operator.core.sweeps.status import Told
+from simops_operator.core.sweeps.sweep import Sweep, sweep_of
+from simops_operator.core.sweeps.views import pack_pod, round_job
+from simops_operator.core.views import parse_time
+from simops_operator.reconcile import PASSING_REFUSALS
+from simops_operator.store import Store, StoreError
+from simops_operator.sweeps.cache import SweepCache
+from simops_operator.sweeps.collect import collect
+from simops_operator.sweeps.memory import Memory
+from simops_operator.sweeps.points import InThread, RefusedError, make_points
+from simops_operator.sweeps.shelf import Shelf
+from simops_operator.sweeps.together import Together, together
+from simops_operator.traces import Traces
+from simops_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+TABLE_SECONDS = 10.0
+"""How often the table is written while a round runs; until then its lines are in memory."""
+_STATUS_SECONDS = 1.0
+_STATUS_BYTES_A_SECOND = 50_000
+"""Large statuses are written less often: etcd keeps every version of an object for a while."""
+_MAX_STEPS = 40
+_RETRY_LIMIT_SECONDS = 86_400.0
+_REMEMBER_SECONDS = 900.0
+
+
+class SweepReconciler:
+    """Brings sweeps forward."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        cache: SweepCache,
+        queue: WorkQueue[Key],
+        config: JobConfig,
+        max_points: int,
+        traces: Traces | None = None,
+        *,
+        at_once: Together = together,
+        in_thread: InThread = asyncio.to_thread,
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._cache = cache
+        self._queue = queue
+        self._config = config
+        self._max_points = max_points
+        self._traces = traces or Traces()
+        self._at_once = at_once
+        self._in_thread = in_thread
+        self._memories: dict[str, Memory] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """Do what is to be done for a sweep now.
+
+        Raises:
+            ApiError, StoreError: something did not answer; to be tried again later.
+        """
+        begin = time.perf_counter()
+        result = "error"
+        # Not taken back: what the worker says of a failure of this reconcile is about the same sweep.
+        logs.about.set({"namespace": key.namespace, "name": key.name, "uid": key.uid})
+        try:
+            with self._traces.reconcile():
+                await self._reconcile(key)
+            result = "ok"
+        finally:
+            metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
+
+    async def _reconcile(self, key: Key) -> None:
+        if self._cache.is_finished(key.uid) and key.uid not in self._cache.revisits:
+            return  # an event that came while the sweep was being finished
+        self._cache.revisits.discard(key.uid)
+        memory = self._memories.setdefault(key.uid, Memory())
+        memory.store_error = ""
+        sweep = await self._observe(key)
+        if sweep is None:
+            await self._settle_deleted(key, memory)
+            return
+        try:
+            if not memory.loaded and not sweep.is_settled and (sweep.spec is not None or sweep.status):
+                await self._load(sweep, memory)
+            sweep = await self._steps(key, sweep, memory)
+            await self._write_table(sweep, memory, key)
+        except StoreError as error:
+            memory.bucket_ready = False  # it may be gone
+            await self._show_store_error(key, memory, error)
+            raise
+        if sweep.is_settled:
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        self._cache.finish(key.uid)
+        self._memories.pop(key.uid, None)
+
+    async def _steps(self, key: Key, sweep: Sweep, memory: Memory) -> Sweep:
+        """Decide and apply until nothing is left to do now; return the sweep as it is then."""
+        for _ in range(_MAX_STEPS):
+            decision = plan.decide(self._situation(sweep, memory))
+            try:
+                await self._apply(sweep, decision.actions, memory)
+            except _JobRejectedError as error:
+                memory.rejected = str(error)
+                continue
+            if any(isinstance(action, actions.TEACHING) for action in decision.actions):
+                continue
+            if decision.told is not None:
+                wait = self._status_wait(memory)
+                if wait > 0:
+                    await self._queue.add_later(key, wait)
+                    return sweep
+                sweep = await self._write_status(sweep, decision.told, memory)
+                continue
+            # What is due later than this is found by the comparison with the LIST: memory must not follow history.
+            if decision.recheck is not None and (not sweep.is_settled or decision.recheck < _REMEMBER_SECONDS):
+                await self._queue.add_later(key, min(decision.recheck, _RETRY_LIMIT_SECONDS))
+                if sweep.is_settled:
+                    self._cache.revisits.add(key.uid)
+            return sweep
+        raise RuntimeError(f"{_MAX_STEPS} steps led to nothing that lasts")
+
+    # Observing
+    async def _observe(self, key: Key) -> Sweep | None:
+        """Return the sweep as fresh as the next decision needs it; None when it is deleted."""
+        sweep = self._cache.sweeps.get(key.uid)
+        if key.uid in self._cache.deleted:
+            return None
+        if sweep is None or key.uid in self._cache.doubtful:
+            obj = await self._cluster.get_sweep(key.namespace, key.name)
+            if obj is None or obj["metadata"]["uid"] != key.uid:
+                self._cache.mark_deleted(key.uid)
+                return None
+            self._cache.doubtful.discard(key.uid)
+            sweep = sweep_of(obj)
+            self._cache.put_sweep(sweep)
+        return sweep
+
+    async def _load(self, sweep: Sweep, memory: Memory) -> None:
+        """Learn what the store has of the sweep, and whether its Job is really gone if the watch has shown none."""
+        await memory.load(self._shelf(sweep))
+        self._cache.begin(sweep.uid, memory.books.rounds)
+        await self._look_for_job(sweep, memory)
+
+    async def _look_for_job(self, sweep: Sweep, memory: Memory) -> None:
+        number = memory.books.rounds
+        if memory.round is None or number in self._cache.of(sweep.uid).jobs:
+            return
+        job = await self._cluster.get_job(sweep.namespace, round_job_name(sweep.name, sweep.uid, number))
+        if job is not None:
+            self._cache.put_job(sweep.uid, round_job(job))
+
+    def _shelf(self, sweep: Sweep) -> Shelf:
+        return Shelf(self._store, sweep, self._at_once)
+
+    def _situation(self, sweep: Sweep, memory: Memory) -> Situation:
+        present = self._cache.of(sweep.uid)
+        now = _now()
+        memory.pace.note(now, len(memory.books.succeeded | memory.books.failed | memory.gathered.results.ended))
+        number = memory.books.rounds
+        pods = tuple(p for p in present.pods.values() if p.number == number)
+        return Situation(sweep, present.jobs.get(number), pods, memory.facts(now), self._config, now)
+
+    # Applying
+    async def _apply(self, sweep: Sweep, steps: tuple[actions.Action, ...], memory: Memory) -> None:
+        for action in steps:
+            with self._traces.change(sweep, type(action).__name__):
+                await self._apply_one(sweep, action, memory)
+
+    async def _apply_one(self, sweep: Sweep, action: actions.Action, memory: Memory) -> None:
+        shelf = self._shelf(sweep)
+        match action:
+            case actions.ExpandPoints():
+                await self._expand(sweep, memory)
+            case actions.WriteRound(this):
+                if memory.index is not None:
+                    await shelf.write_round(this, memory.index)
+                memory.round = this
+            case actions.ApplyRoundJob(manifest):
+                await self._apply_job(sweep, manifest)
+            case actions.SetParallelism(job, parallelism):
+                patched = await self._cluster.patch_job_spec(sweep.namespace, job, {"parallelism": parallelism})
+                self._cache.put_job(sweep.uid, round_job(patched))
+            case actions.StopPods(pods, grace_seconds):
+                for pod in pods:
+                    await self._cluster.stop_pod(sweep.namespace, pod, grace_seconds)
+                    self._cache.mark_stopped(sweep.uid, pod)
+            case actions.DeleteRoundJob(job):
+                await self._cluster.delete_job(sweep.namespace, job)
+                self._cache.mark_job_deleted(sweep.uid, job)
+            case actions.TellCancelled(points):
+                await shelf.write_cancelled(points)
+                memory.told = points
+            case actions.DeleteSweep():
+                await self._cluster.delete_sweep(sweep.namespace, sweep.name, sweep.uid)
+            case _:
+                await self._learn(sweep, action, memory)
+
+    async def _learn(self, sweep: Sweep, action: actions.Action, memory: Memory) -> None:
+        shelf = self._shelf(sweep)
+        match action:
+            case actions.Collect(names):
+                await self._collect(sweep, names, memory)
+            case actions.ListPods():
+                before = list(self._cache.of(sweep.uid).pods)
+                listed = [pack_pod(p) async for p in self._cluster.list_pods(sweep.namespace, sweep.uid)]
+                self._cache.replace_pods(sweep.uid, listed, before)
+                memory.pods_listed = True
+            case actions.ListResults():
+                if memory.round is not None:
+                    known = memory.gathered.results.ended
+                    packs = await shelf.find_results(memory.round, known)
+                    self._gather(memory, memory.gathered.take(memory.round, packs))
+                memory.results_listed = True
+            case actions.WriteBooks(books):
+                await self._write_books(sweep, books, memory)
+
+    async def _expand(self, sweep: Sweep, memory: Memory) -> None:
+        if not memory.bucket_ready:
+            await self._store.ensure_bucket()
+            memory.bucket_ready = True
+        if sweep.spec is not None and sweep.spec.artifacts.delete_with_job:
+            await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
+        try:
+            shelf = self._shelf(sweep)
+            memory.index = await make_points(shelf, sweep, memory.index, self._max_points, self._in_thread)
+        except RefusedError as error:
+            memory.refusal = error.why
+            return
+        log.info("%s/%s: %d points are in the store", sweep.namespace, sweep.name, memory.index.points.total)
+
+    async def _apply_job(self, sweep: Sweep, manifest: Manifest) -> None:
+        try:
+            job = await self._cluster.apply_job(manifest)
+        except ApiError as error:
+            if error.status in (400, 403, 422) and not any(words in error.message for words in PASSING_REFUSALS):
+                raise _JobRejectedError(error.message) from error
+            raise
+        self._cache.put_job(sweep.uid, round_job(job))
+
+    async def _collect(self, sweep: Sweep, names: tuple[str, ...], memory: Memory) -> None:
+        pods = self._cache.of(sweep.uid).pods
+        ended = [pods[name] for name in names if name in pods]
+        if memory.round is not None:
+            gathered, loss = await collect(self._shelf(sweep), memory.round, memory.gathered, ended, self._at_once)
+            self._gather(memory, gathered)
+            memory.loss = loss or memory.loss
+        for pod in ended:
+            self._cache.collect(sweep.uid, pod.pod.name)
+
+    @staticmethod
+    def _gather(memory: Memory, gathered: Gathered) -> None:
+        before, after = memory.gathered.results, gathered.results
+        for outcome, old, new in (
+            ("succeeded", before.succeeded, after.succeeded),
+            ("failed", before.failed, after.failed),
+        ):
+            metrics.SWEEP_POINTS.labels(outcome=outcome).inc(max(0, len(new) - len(old)))
+        memory.gathered = gathered
+
+    async def _write_books(self, sweep: Sweep, books: Books, memory: Memory) -> None:
+        await self._flush(sweep, memory)
+        await self._shelf(sweep).write_books(books)
+        over = memory.round
+        if over is not None and books.rounds > memory.books.rounds:
+            metrics.SWEEP_ROUNDS.labels(reason=over.reason).inc()
+            metrics.SWEEP_POINTS.labels(outcome="lost").inc(len(over.points - memory.gathered.results.ended))
+        memory.turn(books)
+        self._cache.begin(sweep.uid, books.rounds)
+
+    async def _flush(self, sweep: Sweep, memory: Memory) -> None:
+        """Write the lines of the table that are in memory only."""
+        lines = memory.gathered.unwritten
+        if lines and memory.index is not None:
+            await self._shelf(sweep).write_table(lines, memory.index)
+            memory.gathered = memory.gathered.written()
+        memory.flushed_at = _now()
+
+    async def _write_table(self, sweep: Sweep, memory: Memory, key: Key) -> None:
+        if not memory.gathered.unwritten:
+            return
+        since = (_now() - memory.flushed_at).total_seconds() if memory.flushed_at is not None else 0.0
+        if memory.flushed_at is None:
+            memory.flushed_at = _now()
+        if since >= TABLE_SECONDS:
+            await self._flush(sweep, memory)
+        else:
+            await self._queue.add_later(key, TABLE_SECONDS - since)
+
+    # Status
+    @staticmethod
+    def _status_wait(memory: Memory) -> float:
+        """Return how long no status may be written, in seconds."""
+        return (memory.status_due - _now()).total_seconds() if memory.status_due is not None else 0.0
+
+    async def _write_status(self, sweep: Sweep, words: Told, memory: Memory) -> Sweep:
+        status = words.status
+        if status["phase"] in FINAL_PHASES and not sweep.finished:
+            await self._write_record(sweep, words, memory)
+        if words.ranges is not None:
+            await self._shelf(sweep).write_state({**words.ranges, "points": status.get("points")})
+        try:
+            with self._traces.change(sweep, "WriteStatus", **{"simops.sweep.new_phase": status["phase"]}):
+                obj = await self._cluster.write_status(
+                    sweep.namespace, sweep.name, sweep.version, sweep.uid, status, SWEEPS_PLURAL
+                )
+        except ApiError as error:
+            if error.status in (404, 409, 422):
+                self._cache.doubtful.add(sweep.uid)  # ask again what it is like now
+            raise
+        size = len(json.dumps(status)) + sum(map(len, (words.ranges or {}).values()))
+        memory.status_due = _now() + timedelta(seconds=max(_STATUS_SECONDS, size / _STATUS_BYTES_A_SECOND))
+        after = sweep_of(obj)
+        self._cache.put_sweep(after)
+        if after.finished and not sweep.finished:
+            metrics.FINISHED_SWEEPS.labels(phase=status["phase"], reason=status["reason"]).inc()
+        await self._post_event(sweep, after, status)
+        return after
+
+    async def _post_event(self, sweep: Sweep, after: Sweep, status: Status) -> None:
+        event = event_for(sweep.status, status)
+        if event is None:
+            return
+        body = event_of(
+            sweep.name,
+            sweep.namespace,
+            sweep.uid,
+            *event,
+            key=f"{after.version:x}",
+            now=format_time(_now()),
+            about="SimulationSweep",
+        )
+        try:
+            await self._cluster.post_event(sweep.namespace, body)
+        except ApiError as error:
+            # The status says the same; an Event is worth one try.
+            log.warning("%s/%s: Event %s was not posted: %s", sweep.namespace, sweep.name, event[1], error)
+
+    async def _write_record(self, sweep: Sweep, words: Told, memory: Memory) -> None:
+        # As for jobs: the record first, so that the archive never lists what is not there, and all of it before the final status.
+        if not memory.bucket_ready:
+            await self._store.ensure_bucket()
+            memory.bucket_ready = True
+        record = record_of(self._situation(sweep, memory), words)
+        await self._store.put_json(f"{sweep.prefix}/record.json", record)
+        if sweep.spec is None or not sweep.spec.artifacts.delete_with_job:
+            created = int(sweep.created.timestamp())
+            await self._store.put_json(
+                archive_key(sweep.namespace, created, sweep.name, sweep.uid, SWEEP_ARCHIVE_PREFIX), {}
+            )
+        expires = parse_time(record["artifacts"].get("expirationTime"))
+        if expires is not None:
+            due = f"{int(expires.timestamp()):012d}"
+            await self._store.put_json(f"{SWEEP_EXPIRY_PREFIX}/{due}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
+
+    async def _show_store_error(self, key: Key, memory: Memory, error: StoreError) -> None:
+        """Tell the person that the sweep waits for the store; stop what is to be stopped all the same."""
+        memory.store_error = str(error)
+        sweep = self._cache.sweeps.get(key.uid)
+        if sweep is None or sweep.finished:
+            return
+        decision = plan.decide(self._situation(sweep, memory))
+        safe = tuple(a for a in decision.actions if isinstance(a, actions.StopPods | actions.DeleteRoundJob))
+        await self._apply(sweep, safe, memory)
+        words = decision.told
+        is_about_it = words is not None and words.status["reason"] == Reason.STORE_UNAVAILABLE
+        if words is not None and is_about_it and words.ranges is None and self._status_wait(memory) <= 0:
+            await self._write_status(sweep, words, memory)
+
+    # Deleted while unfinished
+    async def _settle_deleted(self, key: Key, memory: Memory) -> None:
+        sweep = self._cache.deleted.get(key.uid)
+        if sweep is None:  # never seen by this process; Kubernetes cleans up, and what Pods leave stays in the store
+            self._forget(key)
+            return
+        if not memory.loaded:
+            await memory.load(self._shelf(sweep))
+            self._cache.begin(key.uid, memory.books.rounds)
+        for _ in range(_MAX_STEPS):
+            decision = plan.decide_deleted(self._situation(sweep, memory))
+            if decision is None:
+                break
+            await self._apply(sweep, decision.actions, memory)
+            if decision.told is not None:
+                await self._write_record(sweep, decision.told, memory)
+                break
+            if not decision.actions:
+                if decision.recheck is not None:
+                    await self._queue.add_later(key, decision.recheck)
+                return  # Pods are still ending; their events come
+        self._forget(key)
+
+
+class _JobRejectedError(Exception):
+    """The API server refused the Job for good."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,191 @@
+"""Compare the cache of sweeps with a LIST, as ``resync.py`` does for jobs; also the TTL of finished sweeps and the expiry of their results."""
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+
+from simops_crds.names import LABEL_SWEEP, LABEL_UID, SWEEP_EXPIRY_PREFIX, SWEEP_OWNED_PREFIX, sweep_prefix
+from simops_operator import metrics
+from simops_operator.cache import Key
+from simops_operator.cluster import Cluster, KubeDict
+from simops_operator.core.config import JobConfig
+from simops_operator.core.sweeps.plan import expiry_of
+from simops_operator.core.sweeps.sweep import Sweep, sweep_of
+from simops_operator.core.sweeps.views import PackPod, pack_pod, round_job
+from simops_operator.core.views import parse_time
+from simops_operator.store import Store
+from simops_operator.sweeps.cache import SweepCache
+from simops_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+
+def key_of(obj: KubeDict) -> Key | None:
+    """Return the sweep that a Job or Pod belongs to, by its labels; None when it belongs to none."""
+    meta = obj["metadata"]
+    labels = meta.get("labels") or {}
+    if LABEL_UID not in labels or LABEL_SWEEP not in labels:
+        return None
+    return Key(meta["namespace"], labels[LABEL_SWEEP], labels[LABEL_UID])
+
+
+class SweepResync:
+    """One pass over everything that belongs to sweeps."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        cache: SweepCache,
+        queue: WorkQueue[Key],
+        config: JobConfig,
+        interval: float,
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._cache = cache
+        self._queue = queue
+        self._config = config
+        self._interval = interval
+
+    async def sweeps(self, namespace: str) -> set[str]:
+        """LIST the sweeps of a namespace and take them in; return the UIDs of all that exist.
+
+        Raises:
+            ApiError: the API server does not answer.
+        """
+        known = {uid for uid, sweep in self._cache.sweeps.items() if sweep.namespace == namespace}
+        alive: set[str] = set()
+        async for obj in self._cluster.list_sweeps(namespace):
+            alive.add(obj["metadata"]["uid"])
+            await self._take(sweep_of(obj))
+        for uid in known - alive:
+            self._cache.doubtful.add(uid)
+        return alive
+
+    async def _take(self, sweep: Sweep) -> None:
+        if not sweep.is_settled:
+            self._cache.put_sweep(sweep)
+            return
+        if sweep.uid in self._cache.sweeps:
+            self._cache.put_sweep(sweep)
+        elif sweep.uid not in self._cache.deleted:
+            self._cache.finish(sweep.uid)  # events of its Jobs and Pods mean nothing
+        due = expiry_of(sweep, self._config)
+        seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
+        if seconds is not None and seconds < self._interval:
+            self._cache.revisits.add(sweep.uid)
+            await self._queue.add_later(Key(sweep.namespace, sweep.name, sweep.uid), seconds)
+
+    async def take_jobs(self, namespace: str, listed: list[KubeDict]) -> None:
+        """Take a complete LIST of the Jobs of a namespace in."""
+        known = {
+            uid: list(self._cache.of(uid).jobs.values())
+            for uid, sweep in self._cache.sweeps.items()
+            if sweep.namespace == namespace
+        }
+        present: set[str] = set()
+        for obj in listed:
+            key = key_of(obj)
+            if key is None:
+                continue
+            view = round_job(obj)
+            present.add(view.job.uid)
+            if key.uid in self._cache.sweeps:
+                self._cache.put_job(key.uid, view)
+            elif not view.job.finished and not view.job.deleting:
+                self._cache.revisits.add(key.uid)
+                self._cache.of(key.uid).jobs[view.number] = view
+                await self._queue.add(key)  # its sweep is finished or gone: to be cleaned up
+        for uid, jobs in known.items():
+            for job in jobs:
+                if job.job.uid not in present:
+                    self._cache.drop_job(uid, job)
+
+    async def take_pods(self, namespace: str, listed: list[tuple[Key, PackPod]], known: dict[str, list[str]]) -> None:
+        """Take a complete LIST of the Pods of a namespace in, and let every unfinished sweep be looked at.
+
+        Args:
+            namespace: which namespace.
+            listed: its Pods that belong to sweeps.
+            known: UID → names of the Pods that were known before the LIST.
+        """
+        by_uid: dict[str, list[PackPod]] = {}
+        for key, pod in listed:
+            by_uid.setdefault(key.uid, []).append(pod)
+        for uid in known.keys() | by_uid.keys():
+            if uid in self._cache.sweeps or uid in self._cache.deleted:
+                self._cache.replace_pods(uid, by_uid.get(uid, []), known.get(uid, []))
+        for sweep in [*self._cache.sweeps.values(), *self._cache.deleted.values()]:
+            if sweep.namespace == namespace:
+                await self._queue.add(Key(namespace, sweep.name, sweep.uid))
+        metrics.SWEEPS.set(len(self._cache.sweeps))
+
+    def known_pods(self, namespace: str) -> dict[str, list[str]]:
+        """Return UID → names of the Pods of a namespace's sweeps."""
+        every = [*self._cache.sweeps.items(), *self._cache.deleted.items()]
+        return {uid: list(self._cache.of(uid).pods) for uid, sweep in every if sweep.namespace == namespace}
+
+    @staticmethod
+    def pod_of(obj: KubeDict) -> tuple[Key, PackPod] | None:
+        """Return a Pod of a sweep; None when it is none."""
+        key = key_of(obj)
+        return (key, pack_pod(obj)) if key is not None else None
+
+    # The store
+    async def expire(self) -> None:
+        """Remove results whose time has come; the record stays and says so.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        now = int(time.time())
+        for key in await self._store.list_keys(f"{SWEEP_EXPIRY_PREFIX}/"):
+            parts = key.split("/")
+            if len(parts) != 5 or not parts[1].isdecimal():
+                log.warning("%s in the store is no mark of ours and is left alone", key)
+                continue
+            _, due, namespace, name, uid = parts
+            if int(due) > now:
+                break
+            if uid in self._cache.sweeps:
+                continue  # it runs again
+            await self._expire_one(key, int(due), namespace, name, uid)
+
+    async def _expire_one(self, mark: str, due: int, namespace: str, name: str, uid: str) -> None:
+        prefix = sweep_prefix(namespace, name, uid)
+        record_key = f"{prefix}/record.json"
+        text = await self._store.get_text(record_key)
+        try:
+            record = dict(json.loads(text)) if text is not None else {}
+        except (ValueError, TypeError):
+            log.warning("%s in the store is no record; it stays as it is", record_key)
+            record = {}
+        later = parse_time((record.get("artifacts") or {}).get("expirationTime"))
+        if later is None or later.timestamp() <= due + 1:  # else points were run again since, and it has another mark
+            if record:
+                await self._store.put_json(record_key, record | {"artifactsExpired": True})
+            await self._store.delete_prefix(prefix, keep=record_key)
+            log.info("%s/%s: its results have expired and were removed", namespace, name)
+        await self._store.delete(mark)
+
+    async def remove_orphans(self, namespaces: tuple[str, ...], alive: set[str]) -> None:
+        """Remove results that were to go with their sweep and whose sweep is gone.
+
+        Raises:
+            ApiError, StoreError: something does not answer.
+        """
+        for key in await self._store.list_keys(f"{SWEEP_OWNED_PREFIX}/"):
+            parts = key.split("/")
+            if len(parts) != 4 or parts[1] not in namespaces:
+                continue
+            _, namespace, name, uid = parts
+            if uid in alive or uid in self._cache.sweeps or uid in self._cache.deleted:
+                continue
+            obj = await self._cluster.get_sweep(namespace, name)
+            if obj is not None and obj["metadata"]["uid"] == uid:
+                continue  # made after the LIST
+            await self._store.delete_prefix(sweep_prefix(namespace, name, uid))
+            await self._store.delete(key)
+            log.info("%s/%s: its results went with it, as spec.artifacts.deleteWithJob says", namespace, name)
