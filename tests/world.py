@@ -497,12 +497,18 @@ class FakeStore:
 
     async def get_text(self, key: str) -> str | None:
         self._call("get_text")
-        return cast(str | None, self._world.objects.get(key))
+        found = self._world.objects.get(key)
+        return found.decode() if isinstance(found, bytes) else found
 
     async def put_json(self, key: str, value: Any) -> None:
         self._call("put_json")
         self._world.objects[key] = json.dumps(value)
         self._world.calls.after("put_json")
+
+    async def put_bytes(self, key: str, data: bytes, content_type: str = "") -> None:
+        self._call("put_bytes")
+        self._world.objects[key] = data
+        self._world.calls.after("put_bytes")
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], limit: int) -> int:
         self._call("put_stream")

@@ -139,7 +139,7 @@ def test_alerts_have_names_of_their_own() -> None:
 
 def test_no_metric_has_a_label_per_run_caller_or_path() -> None:
     labels = {label for metric in METRICS for label in metric._labelnames}
-    assert labels == {"verb", "code", "result", "phase", "reason", "method", "route", "status", "kind"}
+    assert labels == {"verb", "code", "result", "phase", "reason", "method", "route", "status", "kind", "outcome"}
 
 
 def table_rows() -> set[str]:

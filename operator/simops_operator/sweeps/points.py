@@ -79,9 +79,9 @@ def _first(spec: SimulationSweepSpec, limit: int) -> list[Chunk]:
 
 def _more(kept: dict[str, Any], old: Sequence[Chunk], spec: SimulationSweepSpec, limit: int) -> list[Chunk]:
     if (why := is_extension(Space.model_validate(kept["space"]), spec.space)) is not None:
-        raise SpaceError("spec.space", why)
+        raise ValueError(f"spec.space: {why}")
     if json.dumps(kept["params"], sort_keys=True) != json.dumps(spec.template.params or {}, sort_keys=True):
-        raise SpaceError("spec.template.params", "cannot be changed: make a new sweep")
+        raise ValueError("spec.template.params cannot be changed: make a new sweep")
     points = [point for chunk in old for _, point in read(chunk.data)]
     return list(chunks(extension(points, spec.space, spec.template.params or {}, limit), len(points)))
 
