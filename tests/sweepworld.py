@@ -5,7 +5,7 @@ Beside what ``world.py`` keeps, it has an Indexed Job's books and Pods that go t
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -63,7 +63,12 @@ def sweep_object(*, status: Object | None = None, points: int = 10, version: int
 
 async def one_by_one(work: Sequence[Awaitable[T]]) -> list[T]:
     """Await one thing after another: nothing here really waits."""
-    return [await item for item in work]
+    left = list(work)
+    try:
+        return [await left.pop(0) for _ in work]
+    finally:
+        for item in left:
+            cast(Coroutine[Any, Any, T], item).close()
 
 
 async def at_once(function: Callable[[], T], /) -> T:

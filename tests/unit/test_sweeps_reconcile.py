@@ -470,3 +470,71 @@ def test_memory_follows_the_pods_that_are_alive() -> None:
         present = world.cache.present.get(world.sweeps[SWEEP]["metadata"]["uid"])
         most = max(most, len(present.pods) if present else 0)
     assert most <= 12
+
+
+class Deaf(World):
+    """A world in which no event of a Pod arrives."""
+
+    def deliver_all(self) -> None:
+        self.feed["pod"].clear()
+        super().deliver_all()
+
+
+def test_nothing_depends_on_having_seen_a_pod() -> None:
+    world = Deaf(fails(1, 4, times=1), points=9, pointsPerPod=2, retriesPerPoint=1)
+    ended(world, "Succeeded", "Completed")
+    assert world.ran == {i: 2 if i in (1, 4) else 1 for i in range(9)}
+
+
+def test_results_of_pods_that_are_gone_are_found_in_the_store() -> None:
+    world = Deaf(points=9, pointsPerPod=2)
+    world.step()
+    while not world.jobs[job_name(0)]["status"].get("conditions"):
+        world.job_controller()
+        for name in list(world.pods):
+            world.kubelet(name)
+    for name in list(world.pods):
+        world.vanish(name)
+    ended(world, "Succeeded", "Completed")
+    assert set(world.ran.values()) == {1}
+    assert len(world.status["rounds"]) == 1
+
+
+def test_after_a_restart_the_table_tells_what_had_ended() -> None:
+    world = World(Plan(messages="cut"), points=60, pointsPerPod=2)
+    for _ in range(30):
+        world.step()
+    assert len(world.table()) > 10
+    known = {line["pack"] for line in world.table().values()}
+    world.calls.log.clear()
+    reads: list[str] = []
+    world.objects = Watched(world.objects, reads)
+    world.restart()
+    world.deliver_all()
+    world.work()
+    assert not {int(key.split("/")[-2]) for key in reads if key.endswith(".jsonl") and "/rounds/" in key} & known
+    ended(world, "Succeeded", "Completed")
+
+
+class Watched(dict[str, Any]):
+    """Objects of a store whose reads are noted."""
+
+    def __init__(self, objects: dict[str, Any], reads: list[str]) -> None:
+        super().__init__(objects)
+        self._reads = reads
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return an object and note that it was read."""
+        self._reads.append(key)
+        return super().get(key, default)
+
+
+def test_a_pod_that_was_lost_to_a_drain_and_its_successor_count_once() -> None:
+    world = World(Plan(codes=lambda index, ran: 3 * (index == 0 and ran == 1)), points=3, pointsPerPod=3)
+    while not world.ran.get(0):
+        world.step()
+    world.disrupt(next(iter(world.pods)))
+    status = ended(world, "Succeeded", "Completed")
+    assert world.ran[0] == 2  # the second time it failed
+    assert world.table()[0]["exitCode"] == 0
+    assert len(status["rounds"]) == 1

@@ -1,0 +1,220 @@
+"""Books, rounds and packs of a sweep."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sweepworld import sweep_object
+
+from simops_crds.indexes import Indexes
+from simops_crds.names import Reason
+from simops_operator.core.sweeps.books import Books, Results, Round, Why
+from simops_operator.core.sweeps.results import Gathered, Pack, corrected, lines_of, merged, parse_lines, parse_message
+from simops_operator.core.sweeps.rounds import next_round, size_for
+from simops_operator.core.sweeps.sweep import Sweep, sweep_of
+from simops_operator.core.views import Terminated
+
+
+def points(text: str) -> Indexes:
+    return Indexes.parse(text)
+
+
+def sweep(**spec: object) -> Sweep:
+    return sweep_of(sweep_object(**spec))
+
+
+def after(books: Books, this: str, good: str = "", bad: str = "", retries: int = 0, counts: bool = True) -> Books:
+    """Return the books after a round of these points."""
+    over = Round(books.rounds, points(this))
+    results = Results(points(good), points(bad))
+    return books.conclude(over, results, retries=retries, excused=Indexes(), counts=counts)
+
+
+ranges = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=8).map(
+    lambda pairs: Indexes.of((a, a + n) for a, n in pairs)
+)
+
+
+@given(ranges, st.integers(0, 80), st.integers(0, 80))
+def test_ranks_are_a_slice(indexes: Indexes, first: int, last: int) -> None:
+    assert list(indexes.ranks(first, last)) == list(indexes)[first:last] == indexes.slice(first, last)
+
+
+@given(ranges, st.integers(1, 7))
+def test_packs_are_the_points_of_a_round_in_order(indexes: Indexes, size: int) -> None:
+    this = Round(0, indexes, size)
+    packs = [list(this.points_of(i)) for i in range(this.packs)]
+    assert [index for pack in packs for index in pack] == list(indexes)
+    assert all(len(pack) == size for pack in packs[:-1])
+    assert this.points_of_all(range(this.packs)) == indexes
+
+
+def test_a_failed_point_is_pending_until_its_retries_are_used_up() -> None:
+    books = after(Books(), "0-3", good="0-1", bad="2-3", retries=2)
+    assert (str(books.pending(4, Indexes())), books.rounds) == ("2-3", 1)
+    books = after(books, "2-3", good="3", bad="2", retries=2)
+    assert str(books.pending(4, Indexes())) == "2"
+    assert str(books.exhausted(points("2"), 2)) == "2"
+    books = after(books, "2", bad="2", retries=2)
+    assert (str(books.failed), str(books.pending(4, Indexes()))) == ("2", "")
+    assert books.failures == ()
+
+
+def test_without_retries_a_failed_point_has_failed() -> None:
+    assert str(after(Books(), "0-3", good="0-2", bad="3").failed) == "3"
+
+
+def test_a_point_that_is_missing_too_often_has_failed_and_is_lost() -> None:
+    books = Books()
+    for _ in range(3):
+        books = after(books, "7")
+        assert not books.failed.ranges
+    books = after(books, "7")
+    assert (str(books.failed), str(books.lost)) == ("7", "7")
+
+
+def test_points_of_a_job_that_was_taken_away_are_not_held_to_be_missing() -> None:
+    assert after(Books(), "0-3", good="0", counts=False).losses == ()
+
+
+@given(st.lists(st.tuples(ranges, ranges), max_size=6), st.integers(0, 2))
+def test_no_point_is_ever_in_two_places(rounds: list[tuple[Indexes, Indexes]], retries: int) -> None:
+    books, every = Books(), Indexes.up_to(70)
+    for good, bad in rounds:
+        pending = books.pending(70, Indexes())
+        over = Round(books.rounds, pending)
+        results = Results(good & pending, (bad & pending) - good)
+        books = books.conclude(over, results, retries=retries, excused=Indexes(), counts=True)
+        sets = (books.succeeded, books.failed, books.pending(70, Indexes()))
+        assert sum(len(s) for s in sets) == 70
+        assert Indexes.of(pair for s in sets for pair in s.ranges) == every
+        for levels in (books.failures, books.losses):
+            seen = Indexes()
+            for level in levels:
+                assert not (level & seen).ranges
+                assert not (level - books.pending(70, Indexes())).ranges
+                seen = seen | level
+
+
+def test_an_order_brings_points_back_with_all_their_retries() -> None:
+    books = after(Books(), "0-9", good="0-7", bad="8-9").close(12)
+    assert str(books.dropped) == "10-11"
+    assert str(books.reopen("a", "failed", 12).pending(12, Indexes())) == "8-9"
+    assert str(books.reopen("a", "missing", 12).pending(12, Indexes())) == "10-11"
+    assert str(books.reopen("a", "3,9-50", 12).pending(12, Indexes())) == "3,9-11"
+
+
+def test_books_are_the_same_after_the_store() -> None:
+    books = after(Books(), "0-9", good="0-5", bad="6", retries=1).reopen("x", "3", 10)
+    books = Books.from_dict(books.to_dict())
+    assert books == Books.from_dict(books.to_dict())
+    judged = Books(verdict=Why(Reason.PENDING_TIMEOUT, "too long"))
+    assert Books.from_dict(judged.to_dict()) == judged
+
+
+def test_a_hundred_thousand_points_cost_a_few_ranges() -> None:
+    spec = sweep(points=100_000, pointsPerPod=100)
+    this = next_round(Books(), spec, 100_000)
+    assert this is not None
+    assert (this.packs, len(this.points.ranges)) == (1000, 1)
+    assert str(this.points_of(999)) == "99900-99999"
+
+
+def test_lost_points_run_last_and_in_smaller_packs() -> None:
+    spec = sweep(points=100, pointsPerPod=16, retriesPerPoint=1)
+    books = after(Books(), "0-49", good="0-9", bad="10", retries=1)
+    found = []
+    while (this := next_round(books, spec, 100)) is not None and len(found) < 6:
+        found.append((str(this.points), this.points_per_pod, this.reason))
+        good = "" if this.reason == "missing" else str(this.points)
+        books = after(books, str(this.points), good=good, retries=1)
+    assert found[:3] == [("10,50-99", 16, "points"), ("11-49", 4, "missing"), ("11-49", 1, "missing")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count", "parallelism", "size"),
+    [
+        (1.0, 10_000, 10, 60),
+        (0.004, 10_000, 2, 5_000),  # a minute's work would leave Pods idle
+        (120.0, 10_000, 10, 1),
+        (0.0, 10**6, 5, 100_000),
+        (None, 100, 1, 1),
+        (1.0, 5, 10, 1),
+    ],
+)
+def test_a_pod_is_given_a_minutes_work_if_there_is_enough(
+    seconds: float | None, count: int, parallelism: int, size: int
+) -> None:
+    assert size_for(seconds, count, parallelism) == size
+
+
+def test_the_probe_is_small_and_spread() -> None:
+    this = next_round(Books(), sweep(points=1000, parallelism=4, pointsPerPod="auto"), 1000)
+    assert this is not None
+    assert (str(this.points), this.reason, this.points_per_pod) == ("0,250,500,750", "probe", 1)
+
+
+def test_without_a_measure_the_probe_is_not_made_for_ever() -> None:
+    spec = sweep(points=1000, parallelism=4, pointsPerPod="auto")
+    books = Books()
+    reasons = []
+    for _ in range(5):
+        this = next_round(books, spec, 1000)
+        assert this is not None
+        reasons.append(this.reason)
+        books = books.conclude(this, Results(), retries=0, excused=Indexes(), counts=True)
+    assert reasons[:4] == ["probe", "probe", "probe", "points"]
+
+
+# Results
+LINE = {"index": 3, "exitCode": 0, "seconds": 1.5, "reason": "Completed"}
+
+
+def gather(*lines: dict[str, object], before: Gathered | None = None) -> Gathered:
+    return (before or Gathered()).take(Round(0, points("0-9"), 5), [Pack("p", 0, lines)])
+
+
+def test_a_success_counts_whichever_of_two_results_comes_first() -> None:
+    bad = LINE | {"exitCode": 3}
+    for lines in ((LINE, bad), (bad, LINE)):
+        both = gather(*lines)
+        one_by_one = gather(lines[1], before=gather(lines[0]))
+        for found in (both, one_by_one):
+            assert (str(found.results.succeeded), str(found.results.failed)) == ("3", "")
+            assert '"exitCode":0' in found.unwritten[3]
+            assert found.results.measured == 1
+
+
+def test_results_of_points_of_another_round_are_not_counted() -> None:
+    assert not gather(LINE | {"index": 10}).results.ended.ranges
+
+
+def test_half_a_line_is_no_result() -> None:
+    assert parse_lines('{"index":1,"exitCode":0}\n{"index":2,"exi') == ({"index": 1, "exitCode": 0},)
+    assert parse_lines('{"index":true,"exitCode":0}\n[]\n"x"\n{"index":1}') == ()
+
+
+def test_a_message_that_tells_only_a_part_sends_to_the_store() -> None:
+    whole = parse_message('{"bundle":"b","succeeded":"0-1","failed":"","results":[{"index":0,"exitCode":0}]}')
+    assert whole is not None
+    assert [line["index"] for line in lines_of(whole) or ()] == [0, 1]
+    cut = parse_message('{"bundle":"b","rangesCut":true}')
+    assert cut is not None
+    assert lines_of(cut) is None
+    assert parse_message("killed") is None
+    error = parse_message('{"bundle":"b","error":"only an earlier moment"}')
+    assert error is not None
+    assert not error.stored
+
+
+def test_the_pod_knows_better_what_killed_a_point() -> None:
+    guess = ({"index": 1, "exitCode": 137, "reason": "OOMKilled"},)
+    assert corrected(guess, Terminated(137, "Error"))[0]["reason"] == "ExitCode"
+    assert corrected(guess, Terminated(137, "OOMKilled")) == guess
+
+
+def test_a_later_line_replaces_the_one_of_its_point_in_the_table() -> None:
+    table = merged(None, {5: '{"index":5,"exitCode":3,"round":0}', 2: '{"index":2,"exitCode":0,"round":0}'})
+    assert merged(table, {5: '{"index":5,"exitCode":0,"round":1}'}).splitlines() == [
+        '{"index":2,"exitCode":0,"round":0}',
+        '{"index":5,"exitCode":0,"round":1}',
+    ]
