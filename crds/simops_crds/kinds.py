@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simops_crds.base import INDEX_RANGES, PARAMETER_NAME, Model
+from simops_crds.names import FINAL_PHASES
 from simops_crds.v1alpha1 import (
     SimulationJobSpec,
     SimulationJobStatus,
@@ -145,6 +146,38 @@ _FEW_VALUES = f"variables.written <= {MAX_VALUES}"
 # CEL cannot multiply the elements of a list; floating point does not overflow.
 _PRODUCT = " * ".join(f"(variables.sizes.size() > {i} ? double(variables.sizes[{i}]) : 1.0)" for i in range(_MAX_AXES))
 
+# Which points there are can change in one way only: a sweep that has finished may have more of them. That its points stay what they are
+# the operator checks by the points themselves; here stands what can be said of the spec alone.
+_SAME_SPACE = "variables.old == null || variables.old.space == variables.space"
+_SEED = "(has({0}.seed) ? {0}.seed : 0)"
+_WHERE = "(has({0}.where) ? {0}.where : '')"
+_SIZE_OF_LIST = "(has({0}.{1}) ? {0}.{1}.size() : 0)"
+_OLD, _NEW = "variables.old.space", "variables.space"
+_GROWN = " && ".join(
+    (
+        f"{_OLD}.method == {_NEW}.method",
+        f"{_SEED.format(_OLD)} == {_SEED.format(_NEW)}",
+        f"{_WHERE.format(_OLD)} == {_WHERE.format(_NEW)}",
+        f"(has({_OLD}.samples) ? {_OLD}.samples : 0) <= (has({_NEW}.samples) ? {_NEW}.samples : 0)",
+        f"{_SIZE_OF_LIST.format(_OLD, 'points')} <= {_SIZE_OF_LIST.format(_NEW, 'points')}",
+        f"(has({_OLD}.axes) ? {_OLD}.axes : []).map(a, a.name) == variables.axes.map(a, a.name)",
+        f"(!has({_NEW}.samples) || {_OLD}.axes == {_NEW}.axes)",
+    )
+)
+_EXTENSION_RULES = (
+    PolicyRule(
+        f"{_SAME_SPACE} || variables.finished",
+        "spec.space",
+        "space cannot be changed before the sweep has finished: then it can be extended; or make a new object under another name",
+    ),
+    PolicyRule(
+        f"{_SAME_SPACE} || !variables.finished || ({_GROWN})",
+        "spec.space",
+        "space cannot be changed but by an extension: the same method, seed, where and axes, with a larger num, high or samples, or with "
+        "more values or points at the end",
+    ),
+)
+
 _SWEEP_RULES = (
     *_params_rules("spec.template.params"),
     PolicyRule(
@@ -205,6 +238,7 @@ _SWEEP_RULES = (
     ),
     *_ranges_rules("spec.cancelledPoints", "has(variables.spec.cancelledPoints)", "variables.spec.cancelledPoints"),
     *_ranges_rules("spec.rerun.points", "has(variables.spec.rerun)", "variables.spec.rerun.points", RERUN_WORDS),
+    *_EXTENSION_RULES,
 )
 
 SIMULATION_JOB = Kind(
@@ -251,6 +285,12 @@ SIMULATION_SWEEP = Kind(
         Column("Image", ".spec.template.image", priority=1),
     ),
     variables=(
+        ("before", "oldObject == null ? dyn(null) : dyn(oldObject)"),
+        (
+            "finished",
+            "variables.before != null && has(variables.before.status) && has(variables.before.status.phase) && "
+            f"variables.before.status.phase in {sorted(phase.value for phase in FINAL_PHASES)}",
+        ),
         ("space", "variables.spec.space"),
         ("axes", "has(variables.space.axes) ? variables.space.axes : []"),
         ("points", "has(variables.space.points) ? variables.space.points : []"),

@@ -622,7 +622,7 @@ GOOD = (
     Good(
         "a sweep with every field",
         sweep(
-            "b" * 46,
+            "b" * 43,
             template={
                 "params": {"length": 1.5, "name": "ü"},
                 "batch": True,

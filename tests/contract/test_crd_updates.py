@@ -40,7 +40,6 @@ JOB_CHANGES: dict[str, Any] = {
 }
 SWEEP_CHANGES: dict[str, Any] = {
     "template": {"params": {"length": 2}},
-    "space": {"axes": [axis("diffusivity", values=[0.1, 0.3])]},
     "pointsPerPod": "auto",
     "timeoutSeconds": 60,
     "artifacts": {"deleteWithJob": True},
@@ -184,7 +183,11 @@ SWEEP_STATUS = STATUS | {
     "succeededPoints": "0-4",
     "failedPoints": "5,7",
     "rounds": [{"job": "a-r0", "reason": "probe", "points": "0-4", "startTime": "2026-11-23T16:00:00Z"}],
+    "activePoints": "8",
+    "cancelledPoints": "6",
+    "rangesInStore": True,
     "pointsDigest": "0",
+    "pointsPerSecond": 1.5,
     "estimatedCompletionTime": "2026-11-23T17:00:00Z",
 }
 BOTH = pytest.mark.parametrize(
@@ -236,4 +239,61 @@ def test_a_space_with_axes_is_immutable_down_to_one_value(api: Api, made: Make) 
     made(manifest)
     refusal = api.patch_refusal(manifest, {"spec": {"space": {"where": "x > 0"}}})
     assert refusal is not None
-    assert refusal.says("spec.space", "space cannot be changed")
+    assert refusal.says("spec.space", "space cannot be changed before the sweep has finished")
+
+
+def _finished(api: Api, made: Make, **spec: Any) -> Manifest:
+    manifest = sweep(**spec)
+    made(manifest)
+    api.patch(manifest, {"status": SWEEP_STATUS | {"phase": "Succeeded"}}, status=True)
+    return manifest
+
+
+SAMPLED: dict[str, Any] = {"method": "sobol", "axes": [axis(uniform={"low": 0, "high": 1})], "samples": 4}
+LISTED: dict[str, Any] = {"method": "list", "points": [{"x": 1}, {"x": 2}]}
+EXTENSIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (axes(axis(values=[1, 2])), {"axes": [axis(values=[1, 2, 3])]}),
+    (
+        axes(axis(linspace={"start": 0, "stop": 1, "num": 3})),
+        {"axes": [axis(linspace={"start": 0, "stop": 1, "num": 5})]},
+    ),
+    (SAMPLED, {"samples": 8}),
+    (LISTED, {"points": [{"x": 1}, {"x": 2}, {"x": 3}]}),
+]
+
+
+@pytest.mark.parametrize(("space", "more"), EXTENSIONS, ids=str)
+def test_the_space_of_a_finished_sweep_can_be_extended(
+    api: Api, made: Make, space: dict[str, Any], more: dict[str, Any]
+) -> None:
+    manifest = _finished(api, made, space=space)
+    after = api.patch(manifest, {"spec": {"space": more}})["spec"]["space"]
+    assert {name: after[name] for name in more} == more
+
+
+@pytest.mark.parametrize(
+    ("space", "change"),
+    [
+        (axes(axis(values=[1, 2])), {"where": "x > 1"}),
+        (axes(axis(values=[1, 2])), {"axes": [axis("other", values=[1, 2])]}),
+        (SAMPLED, {"samples": 2}),
+        (SAMPLED, {"seed": 3}),
+        (SAMPLED, {"method": "random"}),
+        (SAMPLED, {"axes": [axis(uniform={"low": 0, "high": 2})], "samples": 8}),
+        (LISTED, {"points": [{"x": 1}]}),
+    ],
+    ids=str,
+)
+def test_anything_else_of_its_space_cannot_be_changed(
+    api: Api, made: Make, space: dict[str, Any], change: dict[str, Any]
+) -> None:
+    manifest = _finished(api, made, space=space)
+    refusal = api.patch_refusal(manifest, {"spec": {"space": change}})
+    assert refusal is not None
+    assert refusal.says("spec.space", "but by an extension")
+
+
+@pytest.mark.parametrize("field", SWEEP_CHANGES)
+def test_what_defines_a_finished_sweep_cannot_change_either(api: Api, made: Make, field: str) -> None:
+    manifest = _finished(api, made)
+    _is_refused(api, manifest, field, SWEEP_CHANGES[field])

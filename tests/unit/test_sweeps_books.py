@@ -1,5 +1,7 @@
 """Books, rounds and packs of a sweep."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def points(text: str) -> Indexes:
     return Indexes.parse(text)
 
 
-def sweep(**spec: object) -> Sweep:
+def sweep(**spec: Any) -> Sweep:
     return sweep_of(sweep_object(**spec))
 
 
@@ -122,7 +124,7 @@ def test_a_hundred_thousand_points_cost_a_few_ranges() -> None:
 def test_lost_points_run_last_and_in_smaller_packs() -> None:
     spec = sweep(points=100, pointsPerPod=16, retriesPerPoint=1)
     books = after(Books(), "0-49", good="0-9", bad="10", retries=1)
-    found = []
+    found: list[tuple[str, int, str]] = []
     while (this := next_round(books, spec, 100)) is not None and len(found) < 6:
         found.append((str(this.points), this.points_per_pod, this.reason))
         good = "" if this.reason == "missing" else str(this.points)

@@ -229,12 +229,12 @@ class SimulationSweepSpec(Model):
             "rerun",
         ),
     )
-    immutable: ClassVar = ("template", "space", "pointsPerPod", "timeoutSeconds", "artifacts")
+    immutable: ClassVar = ("template", "pointsPerPod", "timeoutSeconds", "artifacts")
 
     template: SweepTemplate
     """What all points share: a SimulationJob's spec without the parameters that vary."""
     space: Space
-    """Which points are run."""
+    """Which points are run. Once the sweep has finished it can be extended, and then only the new points are run."""
     parallelism: Parallelism = 10
     """Pods that run at once, at most."""
     points_per_pod: PointsPerPod = 1
