@@ -28,8 +28,10 @@ from simops_api.records import Record, record_of
 from simops_api.settings import Settings
 from simops_api.sse import Streams
 from simops_api.store import Store
+from simops_api.sweeps.collected import Collected
 from simops_api.sweeps.records import sweep_record_of
 from simops_api.sweeps.service import Sweeps
+from simops_api.sweeps.shelf import Shelf
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_io.kube import load_client
 
@@ -49,6 +51,8 @@ class State:
     lookup: Lookup
     jobs: Jobs
     sweeps: Sweeps
+    shelf: Shelf
+    collected: Collected
     following: asyncio.Task[None]
     artifacts: Artifacts
     past: PastJobs
@@ -85,9 +89,11 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     access = access_for(settings, cluster)
     store = Store(settings)
     archive = Archive(store, settings.default_namespace)
-    lookup = Lookup(settings, access, cluster, caches, archive)
+    shelf = Shelf(store)
+    lookup = Lookup(settings, access, cluster, caches, archive, shelf)
+    artifacts = Artifacts(settings, store)
     editor = Editor(cluster, caches, settings.write_wait_seconds)
-    jobs = Jobs(settings, access, caches, lookup, editor)
+    jobs = Jobs(settings, access, caches, lookup, editor, shelf)
     streams = Streams(settings.max_streams, settings.heartbeat_seconds)
     # Beside its own, each who reads may use the connection of a feed.
     log_api = await load_log_client(2 * settings.max_streams, settings.kubeconfig)
@@ -101,13 +107,15 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             editor,
             lookup,
             jobs,
-            Sweeps(settings, access, cluster, caches, lookup, editor),
+            Sweeps(settings, access, cluster, caches, lookup, editor, shelf),
+            shelf,
+            Collected(shelf, store, artifacts.merger),
             following,
-            Artifacts(settings, store),
+            artifacts,
             PastJobs(settings, access, caches.jobs, History(store, archive)),
             Limits(settings),
             streams,
-            Logs(settings, lookup, caches.jobs, store, log_api, streams),
+            Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),
             Events(lookup, caches.jobs, streams),
             Creating(settings, access, cluster, caches, editor, archive),
         )

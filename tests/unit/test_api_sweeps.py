@@ -1,7 +1,5 @@
 """Sweeps in the cache: which point is where, and points as jobs in the list of all."""
 
-import csv
-import io
 import json
 from typing import Any
 
@@ -10,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simops_api.index import Index, Query
-from simops_api.jobs.listing import listing, sweeps_of
+from simops_api.jobs.listing import PointAt, listing, sweeps_of
 from simops_api.jobs.models import Job
 from simops_api.records import record_of
-from simops_api.sweeps.models import Point, Sweep
+from simops_api.sweeps.models import Sweep
 from simops_api.sweeps.points import params_of, point_document, split_point
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
-from simops_api.sweeps.table import csv_of, json_of
 from simops_crds.indexes import Indexes
 from simops_crds.names import FINAL_PHASES, Phase
 
@@ -151,25 +148,5 @@ def test_a_page_of_jobs_and_points_is_what_a_look_at_each_finds(
     if newest_first:
         order.reverse()
     assert found.total == len(order)
-    assert [json.loads(document)["id"] for document in found.documents] == order[first : first + count]
-
-
-@pytest.mark.parametrize("total", [0, 1, 999, 1000, 1001, 2500])
-def test_a_table_has_a_row_for_each_point(total: int) -> None:
-    found = record(points=[{"a": i, "status": f'x,"{i}\n'} for i in range(total)], failedPoints="0")
-    rows = list(csv.DictReader(io.StringIO(b"".join(csv_of(found)).decode(), newline="")))
-    assert [row["index"] for row in rows] == [str(i) for i in range(total)]
-    assert [row["id"] for row in rows] == [f"sweep-{i}" for i in range(total)]
-    assert all(
-        (row["a"], row["params.status"], row["length"]) == (row["index"], f'x,"{row["index"]}\n', "1.0") for row in rows
-    )
-    points = [Point.model_validate(one) for one in json.loads(b"".join(json_of(found)))]
-    assert [point.index for point in points] == list(range(total))
-    assert [point.status for point in points[:1]] == [Phase.FAILED][:total]
-
-
-def test_a_table_says_true_as_json_does_and_nothing_for_no_value() -> None:
-    found = record(points=[{"flag": True}, {"text": "true"}])
-    head, first, second = b"".join(csv_of(found)).decode().splitlines()
-    assert head == "index,id,status,flag,text,length"
-    assert (first, second) == ("0,sweep-0,Pending,true,,1.0", "1,sweep-1,Pending,,true,1.0")
+    ids = [f"{e.sweep.id}-{e.index}" if isinstance(e, PointAt) else json.loads(e)["id"] for e in found.entries]
+    assert ids == order[first : first + count]

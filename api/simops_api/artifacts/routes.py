@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
-from simops_api.artifacts.media import ZIP
+from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.models import ArtifactList
-from simops_api.artifacts.transfer import answer
+from simops_api.artifacts.transfer import answer, begun
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import MEDIA_TYPE, RESPONSES
 
@@ -59,6 +59,10 @@ async def job_result(job_id: str, request: Request, gateway: Gateway, caller: Si
     # What is signed is a GET.
     if request.method == "GET" and (url := await gateway.artifacts.url(found)) is not None:
         return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
+    if found.folder:
+        # Made while it is sent: neither its length nor its bytes are known before, so there are no ranges of it.
+        headers = {"Cache-Control": "private, no-cache", "Content-Disposition": disposition(f"{found.name}.zip")}
+        return StreamingResponse(await begun(gateway.artifacts.part(found)), 200, headers, ZIP)
     return await answer(request, await gateway.artifacts.result(found))
 
 

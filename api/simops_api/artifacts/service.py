@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from simops_api.artifacts.directory import BundleError, Member, is_path
 from simops_api.artifacts.media import ZIP, disposition, media_type
 from simops_api.artifacts.member import Bundles, TooManyFilesError
+from simops_api.artifacts.merged import Merger, Part
 from simops_api.artifacts.transfer import Content
 from simops_api.errors import ProblemError
 from simops_api.jobs.lookup import Found
@@ -34,6 +36,7 @@ class Artifacts:
     def __init__(self, settings: Settings, store: Store, now: Callable[[], float] = time.time) -> None:
         self._store = store
         self._bundles = Bundles(store)
+        self.merger = Merger(store, self._bundles)
         self._has_public_address = bool(settings.store_public_endpoint)
         self._url_seconds = settings.store_url_seconds
         self._now = now
@@ -49,13 +52,29 @@ class Artifacts:
         bundle = await self._bundle(found)
         return Content(f"{found.name}.zip", bundle.size, bundle.etag, partial(self._store.read, bundle.key))
 
+    async def part(self, found: Found) -> AsyncGenerator[bytes, None]:
+        """Yield the files of a point as a zip of their own; its bundle has those of others too.
+
+        Raises:
+            ProblemError, StoreError: as for ``result``.
+        """
+        bundle = await self._bundle(found)
+        try:
+            async with aclosing(self.merger.stream([Part(bundle, {found.folder: ""})])) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except TooManyFilesError as error:
+            raise ProblemError(409, _TOO_MANY) from error
+        except BundleError as error:
+            raise _damaged(found, error) from error
+
     async def url(self, found: Found) -> str | None:
         """Return where else the bundle can be had for a while; None when only here.
 
         Raises:
             ProblemError, StoreError: as for ``result``.
         """
-        if not self._has_public_address:
+        if not self._has_public_address or found.folder:
             return None
         bundle = await self._bundle(found)
         headers = {"Content-Type": ZIP, "Content-Disposition": disposition(f"{found.name}.zip")}
@@ -79,10 +98,10 @@ class Artifacts:
         expires = seconds_of(artifacts.get("expirationTime"))
         if expires is not None and expires <= self._now():
             raise ProblemError(410, f"the result of job {found.id} expired at {artifacts['expirationTime']}")
-        prefix = f"{key_prefix(found.namespace, found.name, found.uid)}/"
+        prefix = found.root or f"{key_prefix(found.namespace, found.name, found.uid)}/"
         rest = key.removeprefix(prefix)
-        # Who may write the status of one run must not read those of others by it.
-        if rest == key or "/" in rest:
+        # Who may write the status of one run must not read those of others by it. Bundles of a sweep lie in folders of round and pack.
+        if rest == key or rest.count("/") != (2 if found.root else 0):
             log.warning("the status of %s/%s names %s, which is not its own", found.namespace, found.name, key)
             raise ProblemError(409, f"the status of job {found.id} names a bundle that is not its own")
         return str(key)
@@ -100,6 +119,8 @@ class Artifacts:
             members = await self._directory(found, bundle)
             entries = [{"path": m.path, "bytes": m.bytes, "crc32": f"{m.crc32:08x}"} for m in members.values()]
             manifest = {"entries": entries}
+        if found.folder:
+            manifest = _below(manifest, found.folder)
         # In a thread, since a hundred thousand files take a while to word.
         return await asyncio.to_thread(_listed, found, bundle, manifest)
 
@@ -130,7 +151,7 @@ class Artifacts:
             StoreError: the store does not answer.
         """
         bundle = await self._bundle(found)
-        member = (await self._directory(found, bundle)).get(path) if is_path(path) else None
+        member = (await self._directory(found, bundle)).get(found.folder + path) if is_path(path) else None
         if member is None:
             raise ProblemError(404, f"job {found.id} has no file {path[:200]!r}")
         read = partial(self._read, found, bundle, member)
@@ -144,6 +165,16 @@ class Artifacts:
                 yield chunk
         except BundleError as error:
             raise _damaged(found, error) from error
+
+
+def _below(manifest: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Return the part of a manifest that is about one folder, with paths in it."""
+
+    def own(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        chosen = [e for e in entries if str(e.get("path")).startswith(folder)]
+        return [{**e, "path": e["path"].removeprefix(folder)} for e in chosen]
+
+    return {"entries": own(manifest["entries"]), "skippedEntries": own(manifest.get("skippedEntries") or [])}
 
 
 def _damaged(found: Found, error: BundleError) -> ProblemError:

@@ -5,8 +5,15 @@ from dataclasses import dataclass, replace
 
 from simops_api.blocks import pieces
 from simops_api.index import Index, Query, span
-from simops_api.sweeps.points import point_document
 from simops_api.sweeps.records import SweepRecord
+
+
+@dataclass(frozen=True)
+class PointAt:
+    """A point of a sweep."""
+
+    sweep: SweepRecord
+    index: int
 
 
 @dataclass(frozen=True)
@@ -15,8 +22,8 @@ class Listing:
 
     total: int
     """How many there are in all."""
-    documents: list[bytes]
-    """Those of this page, as JSON."""
+    entries: list[bytes | PointAt]
+    """Those of this page: jobs as JSON, and points."""
 
 
 def listing(jobs: Index | None, sweeps: Sequence[SweepRecord], query: Query, first: int, count: int) -> Listing:
@@ -34,16 +41,16 @@ def listing(jobs: Index | None, sweeps: Sequence[SweepRecord], query: Query, fir
     singles = selection.total
     total = singles + sum(size for _, size in blocks)
     begin, end, step = span(total, first, count, newest_first=query.newest_first)
-    documents: list[bytes] = []
+    entries: list[bytes | PointAt] = []
     for piece in pieces(
         singles, [size for _, size in blocks], lambda i: selection.before(blocks[i][0].key), begin, end
     ):
         if piece.block is None:
-            documents += [record.document for record in selection.records(piece.first, piece.last)]
+            entries += [record.document for record in selection.records(piece.first, piece.last)]
             continue
         sweep = blocks[piece.block][0]
-        documents += [point_document(sweep, i) for i in sweep.select(query.phases).slice(piece.first, piece.last)]
-    return Listing(total, documents[::step])
+        entries += [PointAt(sweep, i) for i in sweep.select(query.phases).slice(piece.first, piece.last)]
+    return Listing(total, entries[::step])
 
 
 def sweeps_of(sweeps: Index, query: Query, namespaces: Collection[str]) -> list[SweepRecord]:

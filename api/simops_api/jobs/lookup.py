@@ -14,10 +14,11 @@ from simops_api.errors import ProblemError, unavailable
 from simops_api.jobs.ids import id_of, parse_id, point_id
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
-from simops_api.sweeps.points import point_document, split_point
+from simops_api.sweeps.points import Row, point_document, split_point
 from simops_api.sweeps.records import SweepRecord
+from simops_api.sweeps.shelf import Shelf
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
-from simops_crds.names import FINAL_PHASES
+from simops_crds.names import FINAL_PHASES, sweep_prefix
 from simops_io import logs
 
 
@@ -36,6 +37,10 @@ class Found:
     """As it is answered (``jobs.models.Job``)."""
     archived: bool = False
     """Whether the object is gone and this is its record in the store."""
+    folder: str = ""
+    """Of a point: where in its bundle its files are, with a slash at the end. A bundle has several points."""
+    root: str = ""
+    """Of a point: where in the store the bundles of its sweep are, with a slash at the end."""
 
     @property
     def finished(self) -> bool:
@@ -52,12 +57,15 @@ class Found:
 class Lookup:
     """Finds runs."""
 
-    def __init__(self, settings: Settings, access: Access, cluster: Cluster, caches: Caches, archive: Archive) -> None:
+    def __init__(
+        self, settings: Settings, access: Access, cluster: Cluster, caches: Caches, archive: Archive, shelf: Shelf
+    ) -> None:
         self._settings = settings
         self._access = access
         self._cluster = cluster
         self._caches = caches
         self._archive = archive
+        self._shelf = shelf
 
     def place(self, job_id: str) -> tuple[str, str]:
         """Return namespace and name of an id.
@@ -94,8 +102,9 @@ class Lookup:
         self._caches.require_sync()
         if (point := self.point(namespace, name)) is not None:
             sweep, index = point
-            await self._access.require(caller, Verb.GET, SIMULATION_SWEEP, namespace, sweep.id.rpartition(".")[2])
-            return _found_point(sweep, index)
+            await self._access.require(caller, Verb.GET, SIMULATION_SWEEP, namespace, sweep.name)
+            whole = await self._shelf.settled(sweep)
+            return _found_point(whole, await self._shelf.row(whole, index))
         await self._access.require(caller, Verb.GET, SIMULATION_JOB, namespace, name)
         record = self._caches.jobs.index.get(self._id(namespace, name))
         if record is not None:
@@ -128,10 +137,18 @@ def _found(record: Record, namespace: str, name: str, *, is_archived: bool = Fal
     return Found(record.id, namespace, name, record.uid, record.phase, record.pod, record.document, is_archived)
 
 
-def _found_point(sweep: SweepRecord, index: int) -> Found:
-    document = point_document(sweep, index)
-    name = f"{sweep.id.rpartition('.')[2]}-{index}"
-    return Found(point_id(sweep.id, index), sweep.namespace, name, sweep.uid, sweep.phase_at(index), "", document)
+def _found_point(sweep: SweepRecord, row: Row) -> Found:
+    return Found(
+        point_id(sweep.id, row.index),
+        sweep.namespace,
+        f"{sweep.name}-{row.index}",
+        sweep.uid,
+        row.status,
+        "",
+        point_document(sweep, row.index, row),
+        folder=f"{row.index}/",
+        root=f"{sweep_prefix(sweep.namespace, sweep.name, sweep.uid)}/rounds/",
+    )
 
 
 def missing(job_id: str) -> ProblemError:

@@ -30,7 +30,7 @@ class Job(BaseModel):
     command: list[str] | None = None
     args: list[str] | None = None
     params: dict[str, Scalar]
-    """Its parameters. Of a point of a space that is described and not listed: those that all points share."""
+    """Its parameters. Of a point of a described space, until the operator has stored the points: those that all points share."""
     resources: Resources | None = None
     timeout_seconds: int
     metadata: dict[str, str] | None = None
@@ -49,6 +49,8 @@ class Job(BaseModel):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     exit_code: int | None = None
+    seconds: float | None = None
+    """Of a point: how long its simulation took."""
     attempts: int | None = None
     metrics: dict[str, float] | None = None
     artifacts: ArtifactsStatus | None = None

@@ -1,9 +1,11 @@
 """What is done to jobs that are there: reads go to the caches, writes to the API server."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
@@ -12,7 +14,7 @@ from simops_api.cluster import ApiError, KubeDict, UnreachableError
 from simops_api.editor import Editor
 from simops_api.errors import ProblemError, mistake, problem_of
 from simops_api.index import Query
-from simops_api.jobs.listing import Listing, listing, sweeps_of
+from simops_api.jobs.listing import PointAt, listing, sweeps_of
 from simops_api.jobs.lookup import Lookup, missing
 from simops_api.jobs.models import (
     Cancelled,
@@ -29,16 +31,31 @@ from simops_api.moments import seconds_since_1970
 from simops_api.records import record_of
 from simops_api.scopes import scopes_of
 from simops_api.settings import Settings
-from simops_api.sweeps.points import point_document
+from simops_api.store import StoreError
+from simops_api.sweeps.points import Row, point_document
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
+from simops_api.sweeps.shelf import Shelf
 from simops_crds.indexes import Indexes
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
 from simops_crds.names import FINAL_PHASES, Phase
 
+log = logging.getLogger(__name__)
+
 _HOUR = 3600.0
+_STORE_SECONDS = 2.0
+"""How long a list waits for what the store has of points; without it, it says less of them."""
 _PARALLEL = 16
 _MAX_RANGES_TEXT = 16_384
 """Characters that ``spec.cancelledPoints`` takes."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A page."""
+
+    total: int
+    documents: list[bytes]
+    """Each entry as JSON."""
 
 
 class Jobs:
@@ -51,6 +68,7 @@ class Jobs:
         caches: Caches,
         lookup: Lookup,
         editor: Editor,
+        shelf: Shelf,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -58,10 +76,11 @@ class Jobs:
         self._caches = caches
         self._lookup = lookup
         self._editor = editor
+        self._shelf = shelf
         self._now = now
 
     # Reading
-    async def page(self, caller: Caller, query: JobQuery) -> Listing:
+    async def page(self, caller: Caller, query: JobQuery) -> Documents:
         """Return a page of jobs."""
         if query.size > self._settings.max_page_size:
             raise mistake("size", f"must be at most {self._settings.max_page_size}", "query")
@@ -72,7 +91,29 @@ class Jobs:
         if query.sweep is not None:
             blocks = [sweep for sweep in blocks if sweep.id == self._lookup.canonical(query.sweep)]
         index = self._caches.jobs.index if query.sweep is None else None
-        return listing(index, blocks, wanted, (query.page - 1) * query.size, query.size)
+        found = listing(index, blocks, wanted, (query.page - 1) * query.size, query.size)
+        return Documents(found.total, await self._documents(found.entries))
+
+    async def _documents(self, entries: Sequence[bytes | PointAt]) -> list[bytes]:
+        """Return the entries of a page as JSON; the store is asked once for the points of each sweep."""
+        wanted: dict[str, tuple[SweepRecord, list[int]]] = {}
+        for entry in entries:
+            if isinstance(entry, PointAt):
+                wanted.setdefault(entry.sweep.id, (entry.sweep, []))[1].append(entry.index)
+        rows: dict[tuple[str, int], Row] = {}
+        for sweep_id, (sweep, indexes) in wanted.items():
+            try:
+                async with asyncio.timeout(_STORE_SECONDS):
+                    rows |= {(sweep_id, row.index): row for row in await self._shelf.rows(sweep, indexes)}
+            except (StoreError, ProblemError, TimeoutError) as error:
+                # A list does not wait for the store: it says of the points what the object says.
+                log.warning("points of %s: %s", sweep_id, error)
+        return [
+            entry
+            if isinstance(entry, bytes)
+            else point_document(entry.sweep, entry.index, rows.get((entry.sweep.id, entry.index)))
+            for entry in entries
+        ]
 
     async def stats(self, caller: Caller, query: NamespaceQuery) -> JobStats:
         """Return jobs in numbers."""

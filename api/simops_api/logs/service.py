@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from kubernetes.aio import client
 
+from simops_api.artifacts.service import Artifacts
 from simops_api.auth.caller import Caller
 from simops_api.cache import WatchCache
 from simops_api.cluster import ApiError
@@ -27,6 +28,9 @@ from simops_api.store import Store, StoredObject, StoreError
 from simops_crds.names import kubernetes_job_name
 
 log = logging.getLogger(__name__)
+
+POINT_LOG = "log.txt"
+"""Where the runner of a sweep keeps what a point prints."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Logs:
         store: Store,
         api: client.ApiClient,
         streams: Streams,
+        artifacts: Artifacts,
     ) -> None:
         """``api``: a client for logs only."""
         self.source = PodLogs(api)
@@ -59,6 +64,7 @@ class Logs:
         self._lookup = lookup
         self._cache = cache
         self._store = store
+        self._artifacts = artifacts
 
     # Text
     async def text(
@@ -70,6 +76,8 @@ class Logs:
             ProblemError: 403; 404 no such job, attempt or log; 409 no timestamps; 410 expired; 503.
         """
         found = await self._lookup.find(caller, job_id)
+        if found.folder:
+            return await self._point_text(found, number, tail, timestamps=timestamps)
         self.streams.check()
         attempts = await self._attempts(found)
         attempt = self._chosen(found, attempts, number)
@@ -93,6 +101,25 @@ class Logs:
             if timestamps:
                 raise ProblemError(409, "its Pod is gone, and the log in the store has no timestamps") from error
         return Text(await self._stored_text(attempt, tail), "store", attempt.number)
+
+    async def _point_text(self, found: Found, number: int | None, tail: int | None, *, timestamps: bool) -> Text:
+        """Return what a point has printed. Its runner keeps that beside its outputs, so it is there with them."""
+        if not found.finished:
+            return Text(await _begun(_empty()), "none-yet", 0)
+        if timestamps:
+            raise ProblemError(409, "the log of a point has no timestamps")
+        if number not in (None, 1):
+            raise ProblemError(
+                404, f"job {found.id} is a point of a sweep: of it one log is kept, that of the last attempt"
+            )
+        content = await self._artifacts.file(found, POINT_LOG)
+        body = content.read(0, content.size)
+        if tail is not None:
+            async with aclosing(body):
+                whole = b"".join([chunk async for chunk in body])
+            lines = whole.splitlines(keepends=True)
+            return Text(_said(b"".join(lines[max(0, len(lines) - tail) :])), "store", 1)
+        return Text(await _begun(_told(body)), "store", 1)
 
     async def _kept(self, found: Found, attempt: Attempt) -> StoredObject | None:
         try:
@@ -210,6 +237,10 @@ class Logs:
         return ProblemError(
             404, f"the log of job {found.id} is not kept: its Pod is gone and the store does not have it"
         )
+
+
+async def _said(text: bytes) -> AsyncGenerator[bytes, None]:
+    yield text
 
 
 async def _empty() -> AsyncGenerator[bytes, None]:

@@ -89,7 +89,14 @@ class Point(BaseModel):
     """Its id as a job."""
     status: Phase
     params: dict[str, Scalar]
-    """Its parameters. Of a space that is described and not listed: those that all points share."""
+    """Its parameters; until the operator has stored the points of a described space, those that all points share."""
+    reason: str | None = None
+    """Why it ended as it did, one word."""
+    exit_code: int | None = None
+    seconds: float | None = None
+    """How long its simulation took."""
+    metrics: dict[str, float] | None = None
+    """The numbers that it told."""
 
 
 class PointList(BaseModel):
@@ -135,8 +142,8 @@ class TableQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    format: Literal["csv", "json"] = "csv"
-    """csv: with a head, as RFC 4180. json: a list of objects."""
+    format: Literal["csv", "json", "parquet"] = "csv"
+    """csv: with a head, as RFC 4180. json: a list of objects. parquet: one Apache Parquet file."""
 
 
 class PlotQuery(BaseModel):
@@ -145,11 +152,19 @@ class PlotQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     metric: Annotated[str, StringConstraints(min_length=1, max_length=253)]
-    """The metric to show."""
+    """The metric to show; ``seconds`` is how long a point took, unless there is a metric of that name."""
     x: Annotated[str, StringConstraints(min_length=1, max_length=63)]
     """The parameter of the horizontal axis."""
     y: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
     """The parameter of the vertical axis of a heat map; without it the metric itself is the vertical axis."""
+    group: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    """A parameter; each of its values has a line of its own."""
+    kind: Literal["line", "heatmap", "convergence"] | None = None
+    """line: the metric over x. heatmap: over x and y. convergence: both axes logarithmic, with the fitted order. Default: heatmap with y, else line."""
+    scale: Literal["linear", "log"] | None = None
+    """Scale of the horizontal axis (and of y). Default: logarithmic where the values are spaced so."""
+    format: Literal["png", "svg"] = "png"
+    """What is drawn."""
 
 
 def _rerun_points(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from simops_api.records import Record, phase_of, seconds_of
 from simops_crds.indexes import Indexes
-from simops_crds.names import Phase
+from simops_crds.names import FINAL_PHASES, Phase
 
 KubeObject = Mapping[str, Any]
 
@@ -30,9 +30,20 @@ class SweepRecord(Record):
     """What all points have in common, as JSON: the fields of a job."""
     listed: tuple[bytes, ...] = ()
     """What each point of method list varies, as JSON."""
+    digest: str = ""
+    """Names the points in the store; empty as long as they are not (all) there."""
+    is_long: bool = False
+    """Whether the states of the points are too long for the object and in the store instead."""
+    expires: float | None = None
+    """When its results are removed, in seconds since 1970."""
 
     def __hash__(self) -> int:
         return hash((self.id, self.version))
+
+    @property
+    def name(self) -> str:
+        """The name of the object."""
+        return self.id.rpartition(".")[2]
 
     def select(self, phases: Collection[str] | None) -> Indexes:
         """Return the points in some phases; None is any."""
@@ -73,6 +84,9 @@ def sweep_record_of(obj: KubeObject, sweep_id: str) -> SweepRecord:
         points=points,
         shared=_json(_shared(obj, sweep_id)),
         listed=tuple(_json(point) for point in listed),
+        digest=str(status.get("pointsDigest") or ""),
+        is_long=bool(status.get("rangesInStore")),
+        expires=seconds_of((status.get("artifacts") or {}).get("expirationTime")),
     )
 
 
@@ -84,18 +98,21 @@ def total_of(spec: KubeObject, status: KubeObject) -> int:
 
 
 def phases_of(spec: KubeObject, status: KubeObject, phase: str, total: int) -> dict[str, Indexes]:
-    """Return phase → points. Which points run just now the object does not say; until they have ended they are pending."""
+    """Return phase → points. Those of the Pods that run are running, each of them: which one a Pod is at only the Pod knows."""
     every = Indexes.up_to(total)
     succeeded = _parsed(status.get("succeededPoints")) & every
     failed = (_parsed(status.get("failedPoints")) & every) - succeeded
     rest = every - succeeded - failed
-    cancelled = rest if phase == Phase.CANCELLED else _parsed(spec.get("cancelledPoints")) & rest
+    unwanted = _parsed(spec.get("cancelledPoints")) | _parsed(status.get("cancelledPoints"))
+    cancelled = rest if phase in FINAL_PHASES else unwanted & rest
+    running = (_parsed(status.get("activePoints")) & rest) - cancelled
     waiting = Phase.QUEUED if phase == Phase.QUEUED else Phase.PENDING
     found = {
         Phase.SUCCEEDED: succeeded,
         Phase.FAILED: failed,
         Phase.CANCELLED: cancelled,
-        waiting: rest - cancelled,
+        Phase.RUNNING: running,
+        waiting: rest - cancelled - running,
     }
     return {sys.intern(name.value): points for name, points in found.items() if points.ranges}
 

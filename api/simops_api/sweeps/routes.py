@@ -7,15 +7,16 @@ from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import StreamingResponse
 
 from simops_api.answers import CaughtUp, known, page_of, written
-from simops_api.artifacts.media import disposition
+from simops_api.artifacts.media import ZIP, disposition
+from simops_api.artifacts.transfer import begun
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES, mistake
 from simops_api.jobs import examples
 from simops_api.jobs.create_routes import CREATES, answer
-from simops_api.jobs.ids import point_id
 from simops_api.jobs.keys import IdempotencyKey
 from simops_api.jobs.manifests import is_sweep
 from simops_api.jobs.requests import RUN_EXAMPLES, Created, CreateQuery, JobRequest
+from simops_api.plots.draw import MEDIA
 from simops_api.sweeps.models import (
     PlotQuery,
     PointList,
@@ -26,11 +27,12 @@ from simops_api.sweeps.models import (
     SweepQuery,
     TableQuery,
 )
-from simops_api.sweeps.points import params_of
-from simops_api.sweeps.table import csv_of, json_of
+from simops_api.sweeps.points import point_row
+from simops_api.sweeps.table import csv_of, json_of, parquet_of
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES)
 
+PARQUET = "application/vnd.apache.parquet"
 _MANY = {
     name: example for name, example in RUN_EXAMPLES.items() if {"sweep", "space"} & (example["value"] or {}).keys()
 }
@@ -76,12 +78,9 @@ async def list_points(
 ) -> Response:
     """List the points of a sweep in the order of their indexes."""
     record = await gateway.sweeps.find(caller, sweep_id)
-    total, indexes = gateway.sweeps.points(record, query)
-    rows = [
-        {"index": i, "id": point_id(record.id, i), "status": record.phase_at(i), "params": params_of(record, i)}
-        for i in indexes
-    ]
-    return known(page_of((json.dumps(row).encode() for row in rows), query.page, query.size, total), gateway)
+    total, rows = await gateway.sweeps.points(record, query)
+    documents = (json.dumps(point_row(record, row)).encode() for row in rows)
+    return known(page_of(documents, query.page, query.size, total), gateway)
 
 
 @router.get(
@@ -90,12 +89,13 @@ async def list_points(
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "A row for each point: index, id, status, then its parameters.",
+            "description": "A row for each point: index, id, status, how it ended, then its parameters and its metrics.",
             "content": {
                 "text/csv": {
                     "schema": {"type": "string"},
-                    "example": "index,id,status,diffusivity\r\n0,heat-0,Succeeded,0.01\r\n",
+                    "example": "index,id,status,reason,exit_code,seconds,diffusivity,l2_error\r\n0,heat-0,Succeeded,Completed,0,0.12,0.01,0.0085\r\n",
                 },
+                PARQUET: {"schema": {"type": "string", "format": "binary"}},
                 "application/json": {
                     "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Point"}},
                     "example": [examples.POINT],
@@ -106,36 +106,57 @@ async def list_points(
 )
 async def sweep_table(
     sweep_id: str, query: Annotated[TableQuery, Query()], gateway: Gateway, caller: SignedIn
-) -> StreamingResponse:
-    """Return the table of a sweep, also while it still runs: a row for each point that is known."""
+) -> Response:
+    """Return the table of a sweep, also while it still runs: a row for each point that is known, with the results of those that have ended."""
     record = await gateway.sweeps.find(caller, sweep_id)
     headers = {"Age": str(int(gateway.caches.age)), "Cache-Control": "no-store"}
     if query.format == "json":
-        return StreamingResponse(json_of(record), 200, headers, "application/json")
-    headers["Content-Disposition"] = disposition(f"{record.id}.csv")
-    return StreamingResponse(csv_of(record), 200, headers, "text/csv; charset=utf-8; header=present")
+        record = await gateway.shelf.settled(record)
+        body = await begun(json_of(record, gateway.shelf.blocks(record)))
+        return StreamingResponse(body, 200, headers, "application/json")
+    record, columns = await gateway.sweeps.table(record)
+    headers["Content-Disposition"] = disposition(f"{record.id}.{query.format}")
+    if query.format == "parquet":
+        content = await parquet_of(record, columns, gateway.shelf.blocks(record))
+        return Response(content, 200, headers, PARQUET)
+    body = await begun(csv_of(record, columns, gateway.shelf.blocks(record)))
+    return StreamingResponse(body, 200, headers, "text/csv; charset=utf-8; header=present")
 
 
 @router.get(
     "/{sweep_id}/result",
     dependencies=[CaughtUp],
-    response_class=Response,
-    responses={200: {"description": "One zip of all bundles.", "content": {"application/zip": {}}}},
+    response_class=StreamingResponse,
+    responses={200: {"description": "One zip.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> None:
-    """Return the bundles of all points as one zip. 409 as long as no point has a bundle."""
-    gateway.sweeps.result(await gateway.sweeps.find(caller, sweep_id))
+async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Response:
+    """Return what all points have left as one zip, also while the sweep still runs: a folder for each point, then ``table.csv`` and ``manifest.json``.
+
+    The files are copied as they lie in the store, and sent while they are read. 409 as long as no point has left anything.
+    """
+    record, chunks = await gateway.collected.zip(await gateway.sweeps.find(caller, sweep_id))
+    headers = {"Cache-Control": "no-store", "Content-Disposition": disposition(f"{record.id}.zip")}
+    return StreamingResponse(chunks, 200, headers, ZIP)
 
 
 @router.get(
     "/{sweep_id}/plot",
     dependencies=[CaughtUp],
     response_class=Response,
-    responses={200: {"description": "The plot.", "content": {"image/png": {}}}},
+    responses={
+        200: {
+            "description": "The picture.",
+            "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA.values()},
+        }
+    },
 )
-async def sweep_plot(sweep_id: str, query: Annotated[PlotQuery, Query()], gateway: Gateway, caller: SignedIn) -> None:
-    """Return a plot of a metric against one parameter, or a heat map over two. 409 as long as no point has told that metric."""
-    gateway.sweeps.plot(await gateway.sweeps.find(caller, sweep_id), query)
+async def sweep_plot(
+    sweep_id: str, query: Annotated[PlotQuery, Query()], gateway: Gateway, caller: SignedIn
+) -> Response:
+    """Return a picture of a metric over one parameter, or as a heat map over two, or of its convergence. 409 as long as there is nothing to draw."""
+    record = await gateway.sweeps.find(caller, sweep_id)
+    content = await gateway.sweeps.plot(record, query)
+    return Response(content, 200, {"Cache-Control": "no-store"}, MEDIA[query.format])
 
 
 @router.post("/{sweep_id}/rerun", status_code=202, response_model=Sweep)

@@ -1,6 +1,8 @@
 """What is done to sweeps that are there: reads go to the caches, writes to the API server."""
 
+import asyncio
 import secrets
+from contextlib import aclosing
 
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
@@ -11,10 +13,15 @@ from simops_api.errors import ProblemError, mistake
 from simops_api.index import Page, Query
 from simops_api.jobs.lookup import Lookup
 from simops_api.moments import seconds_since_1970
+from simops_api.plots.draw import draw
+from simops_api.plots.gather import Gathered, PlotError
 from simops_api.scopes import scope_of
 from simops_api.settings import Settings
 from simops_api.sweeps.models import PlotQuery, PointQuery, RerunRequest, SweepQuery
+from simops_api.sweeps.points import Row
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
+from simops_api.sweeps.shelf import Shelf
+from simops_api.sweeps.table import Columns, columns_of
 from simops_crds.indexes import Indexes
 from simops_crds.kinds import SIMULATION_SWEEP
 from simops_crds.names import Phase
@@ -24,7 +31,14 @@ class Sweeps:
     """The sweeps of the namespaces that the gateway serves."""
 
     def __init__(
-        self, settings: Settings, access: Access, cluster: Cluster, caches: Caches, lookup: Lookup, editor: Editor
+        self,
+        settings: Settings,
+        access: Access,
+        cluster: Cluster,
+        caches: Caches,
+        lookup: Lookup,
+        editor: Editor,
+        shelf: Shelf,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -32,6 +46,7 @@ class Sweeps:
         self._caches = caches
         self._lookup = lookup
         self._editor = editor
+        self._shelf = shelf
 
     # Reading
     async def page(self, caller: Caller, query: SweepQuery) -> Page:
@@ -68,30 +83,48 @@ class Sweeps:
                 raise missing_sweep(sweep_id) from error
             raise
 
-    def points(self, record: SweepRecord, query: PointQuery) -> tuple[int, list[int]]:
-        """Return how many points the filters let through, and the indexes of those of a page."""
+    async def points(self, record: SweepRecord, query: PointQuery) -> tuple[int, list[Row]]:
+        """Return how many points the filters let through, and those of a page.
+
+        Raises:
+            StoreError: the store does not answer.
+            ProblemError: 422 the page is too large; 502 the store has something else.
+        """
         self._check_size(query.size)
+        record = await self._shelf.settled(record)
         chosen = record.select({phase.value for phase in query.status} or None)
         first = (query.page - 1) * query.size
-        return len(chosen), chosen.slice(first, first + query.size)
+        return len(chosen), await self._shelf.rows(record, chosen.slice(first, first + query.size))
 
-    def result(self, record: SweepRecord) -> None:
-        """Refuse the results of a sweep: no part of SimOps stores bundles of points yet.
-
-        Raises:
-            ProblemError: 409.
-        """
-        raise ProblemError(409, f"no point of sweep {record.id} has a bundle in the store ({_progress(record)})")
-
-    def plot(self, record: SweepRecord, query: PlotQuery) -> None:
-        """Refuse a plot of a sweep: no part of SimOps tells metrics of points yet.
+    async def table(self, record: SweepRecord) -> tuple[SweepRecord, Columns]:
+        """Return a sweep with the states of all its points, and the columns of its table.
 
         Raises:
-            ProblemError: 409.
+            StoreError, ProblemError: as for ``points``.
         """
-        raise ProblemError(
-            409, f"no point of sweep {record.id} has told the metric {query.metric!r} ({_progress(record)})"
-        )
+        record = await self._shelf.settled(record)
+        async with aclosing(self._shelf.blocks(record)) as blocks:
+            return record, await columns_of(blocks)
+
+    async def plot(self, record: SweepRecord, query: PlotQuery) -> bytes:
+        """Return a picture of the points that have ended well.
+
+        Raises:
+            ProblemError: 409 there is nothing to draw yet; 422 this cannot be drawn; as for ``points``.
+            StoreError: the store does not answer.
+        """
+        record = await self._shelf.settled(record)
+        wanted = [query.x, *(name for name in (query.y, query.group) if name is not None)]
+        gathered = Gathered(query.metric, wanted)
+        async with aclosing(self._shelf.blocks(record)) as blocks:
+            async for rows in blocks:
+                gathered.take(rows)
+        if not gathered.points:
+            raise ProblemError(409, f"{gathered.nothing} of sweep {record.id} ({_progress(record)})")
+        try:
+            return await asyncio.to_thread(draw, gathered, query)
+        except PlotError as error:
+            raise mistake(error.field, str(error), "query") from error
 
     # Writing
     async def rerun(self, caller: Caller, sweep_id: str, request: RerunRequest) -> tuple[bytes, str]:

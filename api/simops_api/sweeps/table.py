@@ -1,74 +1,123 @@
-"""A sweep as a table, a row for each point (pure)."""
+"""A sweep as a table, a row for each point: the words are pure, the rows come from the shelf some at a time."""
 
+import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any
 
 from simops_api.jobs.ids import point_id
-from simops_api.sweeps.points import params_of
+from simops_api.sweeps.points import Row, point_row
 from simops_api.sweeps.records import SweepRecord
 
-_ROWS = 1000
-"""Rows that are made at once."""
-_FIRST = ("index", "id", "status")
+FIRST = ("index", "id", "status", "reason", "exit_code", "seconds")
 
 
-def columns_of(record: SweepRecord) -> list[str]:
-    """Return the parameters that are columns: those that points vary in the order of their names, then those that all share."""
-    shared = json.loads(record.shared).get("params") or {}
-    varied = {name for point in record.listed for name in json.loads(point)}
-    return [*sorted(varied), *sorted(set(shared) - varied)]
+@dataclass
+class Columns:
+    """The columns that the rows of a table need: parameters, then metrics, each in the order of the names."""
+
+    params: set[str] = field(default_factory=set)
+    metrics: set[str] = field(default_factory=set)
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Take note of what rows have."""
+        for row in rows:
+            self.params.update(row.params)
+            self.metrics.update(row.metrics)
+
+    @property
+    def heads(self) -> list[str]:
+        """The names of all columns. One that would stand there twice says what it is of."""
+        taken = set(FIRST)
+        params = [f"params.{name}" if name in taken else name for name in sorted(self.params)]
+        taken |= set(params)
+        return [*FIRST, *params, *(f"metrics.{name}" if name in taken else name for name in sorted(self.metrics))]
+
+    def values(self, record: SweepRecord, row: Row) -> list[Any]:
+        """Return a row's value of each column, None where it has none."""
+        first = [
+            row.index,
+            point_id(record.id, row.index),
+            row.status,
+            *(row.told(k) for k in ("reason", "exitCode", "seconds")),
+        ]
+        params = (row.params.get(name) for name in sorted(self.params))
+        return [*first, *params, *(row.metrics.get(name) for name in sorted(self.metrics))]
 
 
-def rows_of(record: SweepRecord) -> Iterator[dict[str, Any]]:
-    """Yield the points in order."""
-    phases = {index: phase for phase, found in record.points.items() for index in found}
-    for index in range(record.total):
-        yield {
-            "index": index,
-            "id": point_id(record.id, index),
-            "status": phases[index],
-            "params": params_of(record, index),
-        }
+async def columns_of(blocks: AsyncIterator[list[Row]]) -> Columns:
+    """Return the columns of a table, which only all of its rows tell."""
+    columns = Columns()
+    async for rows in blocks:
+        columns.take(rows)
+    return columns
 
 
-def csv_of(record: SweepRecord) -> Iterator[bytes]:
+async def csv_of(
+    record: SweepRecord, columns: Columns, blocks: AsyncGenerator[list[Row], None]
+) -> AsyncGenerator[bytes, None]:
     """Yield the table as CSV (RFC 4180), some rows at a time. Numbers and booleans are written as in JSON; an empty field is no value."""
-    columns = columns_of(record)
+    yield _csv([columns.heads])
+    async with aclosing(blocks):
+        async for rows in blocks:
+            cells = ([_cell(value) for value in columns.values(record, row)] for row in rows)
+            yield await asyncio.to_thread(_csv, list(cells))
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
     buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    # A parameter may be called as one of the first columns is.
-    writer.writerow([*_FIRST, *(f"params.{name}" if name in _FIRST else name for name in columns)])
-    for row in rows_of(record):
-        params = row["params"]
-        writer.writerow([*(row[name] for name in _FIRST), *(_cell(params.get(name)) for name in columns)])
-        if (row["index"] + 1) % _ROWS == 0:
-            yield _take(buffer)
-    yield _take(buffer)
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue().encode(errors="replace")
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _take(buffer: io.StringIO) -> bytes:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text.encode(errors="replace")
-
-
-def json_of(record: SweepRecord) -> Iterator[bytes]:
+async def json_of(record: SweepRecord, blocks: AsyncGenerator[list[Row], None]) -> AsyncGenerator[bytes, None]:
     """Yield the table as a JSON list of objects (``models.Point``), some at a time."""
     yield b"["
-    lines: list[str] = []
-    for row in rows_of(record):
-        lines.append(("," if row["index"] else "") + json.dumps(row, separators=(",", ":")))
-        if len(lines) == _ROWS:
-            yield "".join(lines).encode()
-            lines.clear()
-    yield "".join(lines).encode() + b"]"
+    comma = ""
+    async with aclosing(blocks):
+        async for rows in blocks:
+            lines = [json.dumps(point_row(record, row), separators=(",", ":")) for row in rows]
+            if lines:
+                yield (comma + ",".join(lines)).encode()
+                comma = ","
+    yield b"]"
+
+
+async def parquet_of(record: SweepRecord, columns: Columns, blocks: AsyncGenerator[list[Row], None]) -> bytes:
+    """Return the table as a Parquet file. A column of numbers and nothing else is one of numbers; any other one is of strings, as CSV has them."""
+    by_column: list[list[Any]] = [[] for _ in columns.heads]
+    async with aclosing(blocks):
+        async for rows in blocks:
+            for row in rows:
+                for column, value in zip(by_column, columns.values(record, row), strict=True):
+                    column.append(value)
+    return await asyncio.to_thread(_parquet, columns.heads, by_column)
+
+
+def _parquet(heads: Sequence[str], by_column: Sequence[list[Any]]) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 - 0.3 s, needed only here
+    from pyarrow import parquet  # noqa: PLC0415
+
+    arrays = [pa.array(_uniform(values)) for values in by_column]
+    sink = io.BytesIO()
+    parquet.write_table(pa.table(dict(zip(heads, arrays, strict=True))), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _uniform(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {bool} or kinds <= {int} or kinds <= {str}:
+        return values
+    if kinds <= {int, float}:
+        return [None if value is None else float(value) for value in values]
+    return [None if value is None else _cell(value) for value in values]

@@ -1,0 +1,210 @@
+"""Many bundles as one zip stream, and a part of one: files are copied as they lie, without being unpacked and packed again.
+
+The headers are those of the standard library's ``zipfile``; what is between them is copied from bundle to stream. Each bundle is read once, from its
+beginning to its end.
+"""
+
+import io
+import zipfile
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from simops_api.artifacts.directory import LOCAL_HEADER_BYTES, BundleError, Member, data_offset
+from simops_api.artifacts.member import Bundles
+from simops_api.store import Store, StoredObject
+
+T = TypeVar("T")
+
+_ZIP64_FROM = 1 << 31
+_MODE = 0o100644 << 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is taken of a bundle: the files below some of its folders."""
+
+    bundle: StoredObject
+    folders: Mapping[str, str]
+    """Folder in the bundle, with a slash at the end → folder in the stream."""
+
+
+class ZipStream:
+    """Headers of one zip that is written without going back."""
+
+    def __init__(self) -> None:
+        self._sink = _Sink()
+        self._zip = zipfile.ZipFile(self._sink, "w", allowZip64=True)
+
+    def begin(self, path: str, member: Member) -> bytes:
+        """Return the header that goes before a file's bytes, which are those that it has in its bundle."""
+        info = zipfile.ZipInfo(path)
+        info.compress_type = zipfile.ZIP_DEFLATED if member.deflated else zipfile.ZIP_STORED
+        info.CRC, info.compress_size, info.file_size = member.crc32, member.packed, member.bytes
+        info.external_attr = _MODE
+        info.create_system = 3
+        info.header_offset = self._sink.tell()
+        header = info.FileHeader(zip64=max(member.bytes, member.packed) >= _ZIP64_FROM)
+        # The directory that is written at the end is made of these.
+        self._zip.filelist.append(info)
+        self._zip.NameToInfo[info.filename] = info
+        self._sink.write(header)
+        self._sink.skip(member.packed)
+        return self._sink.take()
+
+    def whole(self, path: str, content: bytes) -> bytes:
+        """Return a small file with its header."""
+        info = zipfile.ZipInfo(path)
+        info.external_attr, info.create_system = _MODE, 3
+        info.compress_type = zipfile.ZIP_DEFLATED
+        self._zip.start_dir = self._sink.tell()
+        self._zip.writestr(info, content)
+        return self._sink.take()
+
+    def end(self) -> bytes:
+        """Return the directory, with which a zip ends."""
+        self._zip.start_dir = self._sink.tell()
+        self._zip._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001 - files were added beside its own methods
+        self._zip.close()
+        return self._sink.take()
+
+
+class _Sink(io.RawIOBase):
+    """Where ``zipfile`` writes to: what has been written since the last ``take``, at an offset that goes on."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+        self._buffer = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._offset
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._buffer += data
+        self._offset += len(data)
+        return len(data)
+
+    def skip(self, count: int) -> None:
+        """Take note of bytes that go past it."""
+        self._offset += count
+
+    def take(self) -> bytes:
+        """Return what was written."""
+        out = bytes(self._buffer)
+        self._buffer.clear()
+        return out
+
+
+class Merger:
+    """Writes zips of what other zips in the store have."""
+
+    def __init__(self, store: Store, bundles: Bundles) -> None:
+        self._store = store
+        self._bundles = bundles
+
+    async def chosen(self, part: Part) -> list[tuple[str, Member]]:
+        """Return the files that a part has, with their paths in the stream, in the order in which they lie in the bundle.
+
+        Raises:
+            StoreError: the store does not answer.
+            BundleError, TooManyFilesError: the bundle is damaged, or has too many files.
+        """
+        directory = await self._bundles.directory(part.bundle)
+        found = []
+        for path, member in directory.items():
+            folder = f"{path.split('/', 1)[0]}/"
+            if folder in part.folders and len(path) > len(folder):
+                found.append((part.folders[folder] + path.removeprefix(folder), member))
+        return sorted(found, key=lambda one: one[1].header)
+
+    async def stream(
+        self,
+        parts: AsyncIterator[Part] | Iterable[Part],
+        last: AsyncIterator[tuple[str, bytes]] | Sequence[tuple[str, bytes]] = (),
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield a zip of the parts, and of some whole files after them.
+
+        Raises:
+            StoreError, BundleError, TooManyFilesError: as for ``chosen``.
+        """
+        out = ZipStream()
+        async for part in _each(parts):
+            async with aclosing(self._copied(out, part)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        async for path, content in _each(last):
+            yield out.whole(path, content)
+        yield out.end()
+
+    async def _copied(self, out: ZipStream, part: Part) -> AsyncGenerator[bytes, None]:
+        chosen = await self.chosen(part)
+        if not chosen:
+            return
+        begin = chosen[0][1].header
+        final = chosen[-1][1]
+        # The last one's own header may be longer than its fixed part: by a name and an extra field of at most 64 KiB each.
+        end = min(part.bundle.size, final.header + LOCAL_HEADER_BYTES + 2 * 0xFFFF + final.packed)
+        async with aclosing(self._store.read(part.bundle.key, begin, end - begin)) as chunks:
+            source = _Reader(chunks, begin)
+            for path, member in chosen:
+                await source.skip_to(member.header)
+                header = await source.exactly(LOCAL_HEADER_BYTES)
+                at = data_offset(header, member)
+                await source.skip_to(at)
+                yield out.begin(path, member)
+                async for chunk in source.through(member.packed):
+                    yield chunk
+
+
+class _Reader:
+    """A stream that knows where it is."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], offset: int) -> None:
+        self._chunks = chunks
+        self._offset = offset
+        self._rest = b""
+
+    async def _more(self) -> None:
+        chunk = await anext(self._chunks, b"")
+        if not chunk:
+            raise BundleError("it ends before its files do")
+        self._rest += chunk
+
+    async def exactly(self, count: int) -> bytes:
+        while len(self._rest) < count:
+            await self._more()
+        out, self._rest = self._rest[:count], self._rest[count:]
+        self._offset += count
+        return out
+
+    async def skip_to(self, offset: int) -> None:
+        if offset < self._offset:
+            raise BundleError("its files overlap")
+        async for _ in self.through(offset - self._offset):
+            pass
+
+    async def through(self, count: int) -> AsyncGenerator[bytes, None]:
+        """Yield the next bytes as they come."""
+        while count > 0:
+            if not self._rest:
+                await self._more()
+            chunk, self._rest = self._rest[:count], self._rest[count:]
+            self._offset += len(chunk)
+            count -= len(chunk)
+            yield chunk
+
+
+async def _each(items: AsyncIterator[T] | Iterable[T]) -> AsyncGenerator[T, None]:
+    if isinstance(items, AsyncIterator):
+        async for item in items:
+            yield item
+        return
+    for item in items:
+        yield item

@@ -1,0 +1,85 @@
+"""All that the points of a sweep have left, as one zip."""
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from simops_api.artifacts.directory import BundleError
+from simops_api.artifacts.member import TooManyFilesError
+from simops_api.artifacts.merged import Merger, Part
+from simops_api.artifacts.transfer import begun
+from simops_api.errors import ProblemError
+from simops_api.store import Store
+from simops_api.sweeps.records import SweepRecord
+from simops_api.sweeps.shelf import Shelf
+from simops_api.sweeps.table import columns_of, csv_of
+from simops_crds.names import sweep_prefix
+
+log = logging.getLogger(__name__)
+
+TABLE, MANIFEST = "table.csv", "manifest.json"
+
+
+class Collected:
+    """The results of sweeps."""
+
+    def __init__(self, shelf: Shelf, store: Store, merger: Merger) -> None:
+        self._shelf = shelf
+        self._store = store
+        self._merger = merger
+
+    async def zip(self, record: SweepRecord) -> tuple[SweepRecord, AsyncGenerator[bytes, None]]:
+        """Return the sweep and the zip, of which the first bytes are there.
+
+        Raises:
+            ProblemError: 409 no point has left anything; 410 it was removed; 502 the store has something else.
+            StoreError: the store does not answer.
+        """
+        record = await self._shelf.settled(record)
+        bundles: dict[str, dict[str, str]] = {}
+        async with aclosing(self._shelf.blocks(record)) as blocks:
+            async for rows in blocks:
+                for row in rows:
+                    if key := _own(record, row.told("bundle")):
+                        bundles.setdefault(key, {})[f"{row.index}/"] = f"{row.index}/"
+        if not bundles:
+            raise ProblemError(409, f"no point of sweep {record.id} has left anything yet")
+        return record, await begun(self._stream(record, bundles))
+
+    async def _stream(self, record: SweepRecord, bundles: dict[str, dict[str, str]]) -> AsyncGenerator[bytes, None]:
+        missing: list[str] = []
+
+        async def parts() -> AsyncGenerator[Part, None]:
+            found = False
+            for key, folders in bundles.items():
+                stored = await self._store.stat(key)
+                if stored is None:
+                    missing.append(key)
+                    continue
+                found = True
+                yield Part(stored, folders)
+            if not found:
+                raise ProblemError(410, f"the results of sweep {record.id} are no longer in the store")
+
+        async def last() -> AsyncGenerator[tuple[str, bytes], None]:
+            async with aclosing(self._shelf.blocks(record)) as blocks:
+                columns = await columns_of(blocks)
+            lines = [line async for line in csv_of(record, columns, self._shelf.blocks(record))]
+            yield TABLE, b"".join(lines)
+            whole = {"sweep": json.loads(record.document), "bundles": len(bundles), "missing": missing}
+            yield MANIFEST, json.dumps(whole, ensure_ascii=False, indent=1).encode(errors="replace")
+
+        try:
+            async with aclosing(self._merger.stream(parts(), last())) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except (BundleError, TooManyFilesError) as error:
+            log.exception("the results of %s/%s", record.namespace, record.name)
+            raise ProblemError(502, f"a bundle of sweep {record.id} in the store is not what it should be") from error
+
+
+def _own(record: SweepRecord, key: object) -> str | None:
+    """Return the key of a bundle if it lies where those of this sweep do."""
+    root = f"{sweep_prefix(record.namespace, record.name, record.uid)}/rounds/"
+    return key if isinstance(key, str) and key.startswith(root) and key.removeprefix(root).count("/") == 2 else None

@@ -1,0 +1,191 @@
+"""What the store has of sweeps: their points, and the results of those that have ended. Docs: docs/architecture.md.
+
+Chunks of points never change, so they are remembered by their digest. Chunks of the table change while a sweep runs; those of one that has finished are
+remembered as long as the object has the same version.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from simops_api.errors import ProblemError
+from simops_api.store import Store
+from simops_api.sweeps.points import Row, params_of, shared_params
+from simops_api.sweeps.records import SweepRecord, phases_of
+from simops_crds.indexes import Indexes
+from simops_crds.names import sweep_prefix
+from simops_crds.space import ChunkRef, PointsIndex
+
+log = logging.getLogger(__name__)
+
+_FRESH_SECONDS = 2.0
+"""How long a chunk of the table of a sweep that runs is used again; the operator writes it every ten seconds."""
+_KEPT_CHUNKS = 256
+_AT_ONCE = 8
+_UNSTORED = 1000
+"""Points of a block, as long as the store has no chunks of them."""
+
+Parsed = Mapping[int, Mapping[str, Any]]
+
+
+class Shelf:
+    """Reads what the operator and the Pods have written."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._kept: OrderedDict[tuple[str, str], tuple[float, Parsed]] = OrderedDict()
+        self._indexes: OrderedDict[tuple[str, str], PointsIndex] = OrderedDict()
+
+    async def settled(self, record: SweepRecord) -> SweepRecord:
+        """Return a sweep with the states of all its points, also where they are too long for the object.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if not record.is_long:
+            return record
+        text = await self._store.get(f"{_prefix(record)}/state.json")
+        if text is None:
+            return record
+        points = phases_of({}, json.loads(text), record.phase, record.total)
+        return replace(record, points=points, is_long=False)
+
+    async def rows(self, record: SweepRecord, indexes: Sequence[int]) -> list[Row]:
+        """Return some points, in the order of their indexes.
+
+        Raises:
+            StoreError: the store does not answer.
+            ProblemError: 502, what it has is not what it should be.
+        """
+        wanted = Indexes.of((i, i) for i in indexes)
+        refs = await self._refs(record, wanted)
+        return [row for ref in refs for row in await self._block(record, ref, wanted)]
+
+    async def row(self, record: SweepRecord, index: int) -> Row:
+        """Return one point.
+
+        Raises:
+            StoreError, ProblemError: as for ``rows``.
+        """
+        (found,) = await self.rows(record, [index])
+        return found
+
+    async def blocks(self, record: SweepRecord) -> AsyncGenerator[list[Row], None]:
+        """Yield all points, up to 1,000 at a time; the next blocks are fetched meanwhile.
+
+        Raises:
+            StoreError, ProblemError: as for ``rows``.
+        """
+        every = Indexes.up_to(record.total)
+        waiting = list(reversed(await self._refs(record, every)))
+        under_way: list[asyncio.Task[list[Row]]] = []
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < _AT_ONCE:
+                    under_way.append(asyncio.create_task(self._block(record, waiting.pop(), every)))
+                yield await under_way.pop(0)
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _refs(self, record: SweepRecord, wanted: Indexes) -> Sequence[ChunkRef]:
+        index = await self._index(record)
+        if index is None or index.total < record.total:
+            firsts = sorted(
+                {i - i % _UNSTORED for first, last in wanted.ranges for i in (*range(first, last, _UNSTORED), last)}
+            )
+            return [ChunkRef(first, _UNSTORED, "") for first in firsts]
+        return index.chunks_of(wanted)
+
+    async def _block(self, record: SweepRecord, ref: ChunkRef, wanted: Indexes) -> list[Row]:
+        points, results = await asyncio.gather(self._points(record, ref), self._table(record, ref))
+        # In a thread: a thousand points take some milliseconds to put together.
+        return await asyncio.to_thread(_joined, record, ref, wanted, points, results)
+
+    async def _index(self, record: SweepRecord) -> PointsIndex | None:
+        if not record.digest:
+            return None
+        key = (record.uid, record.digest)
+        if (known := self._indexes.get(key)) is None:
+            text = await self._store.get(f"{_prefix(record)}/points/index.json")
+            if text is None:
+                return None
+            known = _sound(record, PointsIndex.parse, text)
+            if known.digest == record.digest:
+                self._indexes[key] = known
+                while len(self._indexes) > _KEPT_CHUNKS:
+                    self._indexes.popitem(last=False)
+        return known
+
+    async def _points(self, record: SweepRecord, ref: ChunkRef) -> Parsed:
+        if not ref.sha256:
+            return {}
+        return await self._chunk(f"{_prefix(record)}/points/{ref.file}", ref.sha256, float("inf"))
+
+    async def _table(self, record: SweepRecord, ref: ChunkRef) -> Parsed:
+        if not record.digest:
+            return {}
+        seconds = float("inf") if record.finished else _FRESH_SECONDS
+        return await self._chunk(
+            f"{_prefix(record)}/table/{ref.file}", str(record.version) if record.finished else "", seconds
+        )
+
+    async def _chunk(self, key: str, version: str, seconds: float) -> Parsed:
+        known = self._kept.get((key, version))
+        if known is None or self._clock() - known[0] > seconds:
+            text = await self._store.get(key)
+            parsed = await asyncio.to_thread(_parsed, text or b"")
+            known = self._kept[key, version] = (self._clock(), parsed)
+        self._kept.move_to_end((key, version))
+        while len(self._kept) > _KEPT_CHUNKS:
+            self._kept.popitem(last=False)
+        return known[1]
+
+
+def _prefix(record: SweepRecord) -> str:
+    return sweep_prefix(record.namespace, record.name, record.uid)
+
+
+def _sound(record: SweepRecord, parse: Callable[[bytes], PointsIndex], text: bytes) -> PointsIndex:
+    try:
+        return parse(text)
+    except ValueError as error:
+        log.error("the points of %s/%s: %s", record.namespace, record.name, error)  # noqa: TRY400 - its words say it all
+        raise ProblemError(
+            502, f"the points of sweep {record.id} in the store are not what they should be: {error}"
+        ) from error
+
+
+def _parsed(text: bytes) -> Parsed:
+    return dict(_lines(text))
+
+
+def _lines(text: bytes) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    for line in text.split(b"\n"):
+        if not line:
+            continue
+        try:
+            value = json.loads(line)
+            yield int(value["index"]), value
+        except (ValueError, KeyError, TypeError):
+            log.warning("a line of a sweep in the store is none: %.200s", line)
+
+
+def _joined(record: SweepRecord, ref: ChunkRef, wanted: Indexes, points: Parsed, results: Parsed) -> list[Row]:
+    last = min(ref.first + ref.count, record.total) - 1
+    chosen = wanted & Indexes.of([(ref.first, last)]) if last >= ref.first else Indexes()
+    shared = shared_params(record)
+    phases = {i: phase for phase, found in record.points.items() for i in found & chosen}
+    rows = []
+    for i in chosen:
+        own = points.get(i)
+        params = shared | own["params"] if own is not None else params_of(record, i)
+        rows.append(Row(i, phases[i], params, results.get(i)))
+    return rows

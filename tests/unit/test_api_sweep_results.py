@@ -1,0 +1,369 @@
+"""Tables, results and pictures of sweeps, from what operator and Pods leave in the store."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.test_api_sweeps import sweep
+
+from simops_api.artifacts.member import Bundles
+from simops_api.artifacts.merged import Merger, Part
+from simops_api.errors import ProblemError
+from simops_api.plots.draw import draw
+from simops_api.plots.fit import fitted
+from simops_api.plots.gather import Gathered, PlotError, is_geometric
+from simops_api.store import Store, StoredObject
+from simops_api.sweeps.collected import Collected
+from simops_api.sweeps.models import PlotQuery, Point
+from simops_api.sweeps.points import Row, point_document, point_row
+from simops_api.sweeps.records import SweepRecord, sweep_record_of
+from simops_api.sweeps.shelf import Shelf
+from simops_api.sweeps.table import Columns, columns_of, csv_of, json_of, parquet_of
+from simops_crds.names import sweep_prefix
+from simops_crds.space import IndexBuilder, chunks
+
+SPACE = {"method": "grid", "axes": [{"name": "a", "integers": {"low": 0, "high": 9999}}]}
+FOLDER = sweep_prefix("lab", "sweep", "uid-sweep")
+
+
+@dataclass
+class Kept:
+    """A store in memory, as much of it as these modules use; it counts what is asked."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def get(self, key: str) -> bytes | None:
+        self.asked.append(key)
+        return self.objects.get(key)
+
+    async def stat(self, key: str) -> StoredObject | None:
+        content = self.objects.get(key)
+        return StoredObject(key, len(content), f"{hash(content):x}", 0.0) if content is not None else None
+
+    async def read(self, key: str, offset: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        self.asked.append(key)
+        content = self.objects[key][offset : None if length is None else offset + length]
+        for at in range(0, len(content), 1000):
+            yield content[at : at + 1000]
+
+    @property
+    def store(self) -> Store:
+        return cast(Store, self)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(
+                zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED if len(content) > 100 else zipfile.ZIP_STORED
+            )
+    return out.getvalue()
+
+
+def result(index: int, **more: Any) -> dict[str, Any]:
+    bundle = f"{FOLDER}/rounds/0/{index // 10}/pod-{index // 10}.zip"
+    good = {"index": index, "exitCode": 0, "reason": "Completed", "seconds": 0.5, "metrics": {"error": 1 / (index + 1)}}
+    return good | {"round": 0, "pack": index // 10, "bundle": bundle} | more
+
+
+def swept(total: int, ended: int, failed: int | None = None, **status: Any) -> tuple[SweepRecord, Kept]:
+    """A sweep of which the first points have ended, each pack of ten with a bundle."""
+    kept = Kept()
+    builder = IndexBuilder()
+    for chunk in chunks({"a": i} for i in range(total)):
+        builder.add(chunk)
+        kept.objects[f"{FOLDER}/points/{chunk.ref.file}"] = chunk.data
+    index = builder.index()
+    kept.objects[f"{FOLDER}/points/index.json"] = index.to_json()
+    for ref in index.chunks:
+        lines = [
+            result(i, **({"exitCode": 3, "reason": "ExitCode", "metrics": {}} if i == failed else {}))
+            for i in range(ref.first, min(ref.first + ref.count, ended))
+        ]
+        kept.objects[f"{FOLDER}/table/{ref.file}"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    for pack in range(-(-ended // 10)):
+        files = {
+            f"{i}/{name}": f"{name} of {i} {'x' * i}".encode()
+            for i in range(pack * 10, min(pack * 10 + 10, ended))
+            for name in ("log.txt", "out/data.csv")
+        }
+        kept.objects[f"{FOLDER}/rounds/0/{pack}/pod-{pack}.zip"] = zipped(files)
+    good = f"0-{ended - 1}" if failed is None else f"0-{failed - 1},{failed + 1}-{ended - 1}"
+    obj = sweep(points=[], spec={"space": SPACE})
+    obj["status"] = {
+        "phase": "Running",
+        "pointsDigest": index.digest,
+        "points": {"total": total},
+        "succeededPoints": good,
+    }
+    obj["status"] |= ({"failedPoints": str(failed)} if failed else {}) | status
+    return sweep_record_of(obj, "sweep"), kept
+
+
+async def test_a_page_has_parameters_and_results_and_costs_two_objects() -> None:
+    record, kept = swept(20_000, 12_000, failed=1)
+    shelf = Shelf(kept.store)
+    rows = await shelf.rows(record, range(50))
+    assert [(row.index, row.status, row.params["a"]) for row in rows[:2]] == [(0, "Succeeded", 0), (1, "Failed", 1)]
+    assert rows[2].metrics == {"error": 1 / 3}
+    assert sorted(key.rsplit("/", 2)[1] for key in kept.asked) == [
+        "points",
+        "points",
+        "table",
+    ]  # the index is one of them
+    kept.asked.clear()
+    (late,) = await shelf.rows(record, [19_999])
+    assert (late.params, late.status, late.result) == ({"length": 1.0, "a": 19_999}, "Pending", None)
+    assert len(kept.asked) == 2
+
+
+async def test_points_of_a_running_pod_run_and_those_that_are_not_wanted_are_cancelled() -> None:
+    record, _ = swept(20, 5, activePoints="5-9", cancelledPoints="8,15")
+    assert [record.phase_at(i) for i in (0, 5, 8, 10, 15)] == [
+        "Succeeded",
+        "Running",
+        "Cancelled",
+        "Pending",
+        "Cancelled",
+    ]
+
+
+async def test_states_that_are_too_long_for_the_object_are_read_from_the_store() -> None:
+    record, kept = swept(20, 4, rangesInStore=True)
+    kept.objects[f"{FOLDER}/state.json"] = b'{"succeededPoints":"0,2","failedPoints":"1,3"}'
+    settled = await Shelf(kept.store).settled(record)
+    assert [settled.phase_at(i) for i in range(5)] == ["Succeeded", "Failed", "Succeeded", "Failed", "Pending"]
+
+
+async def test_before_the_points_are_stored_the_object_says_what_it_knows() -> None:
+    record = sweep_record_of(sweep(points=[{"a": 1}, {"a": 2}]), "sweep")
+    rows = await Shelf(Kept().store).rows(record, [0, 1])
+    assert [row.params for row in rows] == [{"length": 1.0, "a": 1}, {"length": 1.0, "a": 2}]
+
+
+async def test_a_point_is_a_job_with_its_result() -> None:
+    record, kept = swept(20, 4)
+    row = await Shelf(kept.store).row(record, 3)
+    document = json.loads(point_document(record, 3, row))
+    assert (document["metrics"], document["exit_code"], document["seconds"]) == ({"error": 0.25}, 0, 0.5)
+    assert document["artifacts"]["bundle"].endswith("/rounds/0/0/pod-0.zip")
+    assert Point.model_validate(point_row(record, row)).metrics == {"error": 0.25}
+
+
+async def test_points_of_a_sweep_that_are_not_what_the_index_says_are_told_as_such() -> None:
+    record, kept = swept(20, 4)
+    kept.objects[f"{FOLDER}/points/index.json"] = b"{}"
+    with pytest.raises(ProblemError) as caught:
+        await Shelf(kept.store).rows(record, [0])
+    assert caught.value.status == 502
+
+
+@pytest.mark.parametrize("total", [1, 999, 1000, 1001, 2500])
+async def test_a_table_has_a_row_for_each_point(total: int) -> None:
+    record, kept = swept(total, max(1, total // 2))
+    shelf = Shelf(kept.store)
+    columns = await columns_of(shelf.blocks(record))
+    text = b"".join([part async for part in csv_of(record, columns, shelf.blocks(record))]).decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["index"] for row in rows] == [str(i) for i in range(total)]
+    assert {row["length"] for row in rows} == {"1.0"}
+    assert [row["a"] for row in rows] == [str(i) for i in range(total)]
+    ended = [float(row["error"]) for row in rows if row["error"]]
+    assert ended == [1 / (i + 1) for i in range(max(1, total // 2))]
+    points = json.loads(b"".join([part async for part in json_of(record, shelf.blocks(record))]))
+    assert [Point.model_validate(point).index for point in points] == list(range(total))
+
+
+async def test_a_parquet_file_has_the_types_of_its_values() -> None:
+    from pyarrow import parquet  # noqa: PLC0415 - half a second, for this test alone
+
+    record, kept = swept(1500, 700, failed=3)
+    shelf = Shelf(kept.store)
+    columns = await columns_of(shelf.blocks(record))
+    table = parquet.read_table(io.BytesIO(await parquet_of(record, columns, shelf.blocks(record))))
+    assert table.num_rows == 1500
+    types = {name: str(table.schema.field(name).type) for name in table.column_names}
+    assert types["index"] == types["a"] == types["exit_code"] == "int64"
+    assert types["length"] == types["error"] == types["seconds"] == "double"
+    assert table.column("exit_code").to_pylist()[:5] == [0, 0, 0, 3, 0]
+
+
+def test_columns_of_one_name_are_told_apart() -> None:
+    columns = Columns()
+    columns.take([Row(0, "Succeeded", {"status": "x", "error": 1}, {"metrics": {"error": 2.0}})])
+    assert columns.heads[-3:] == ["error", "params.status", "metrics.error"]
+    assert len(set(columns.heads)) == len(columns.heads)
+
+
+async def merged(kept: Kept, record: SweepRecord) -> dict[str, bytes]:
+    collected = Collected(Shelf(kept.store), kept.store, Merger(kept.store, Bundles(kept.store)))
+    _, stream = await collected.zip(record)
+    data = b"".join([chunk async for chunk in stream])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+async def test_all_results_are_one_zip_with_a_folder_for_each_point_a_table_and_a_manifest() -> None:
+    record, kept = swept(50, 33)
+    files = await merged(kept, record)
+    assert len(files) == 33 * 2 + 2
+    assert files["17/out/data.csv"] == b"out/data.csv of 17 " + b"x" * 17
+    assert files["table.csv"].startswith(b"index,id,status,reason,exit_code,seconds,a,length,error\r\n")
+    assert json.loads(files["manifest.json"])["missing"] == []
+
+
+async def test_only_what_counts_of_a_bundle_is_taken_and_what_is_gone_is_named() -> None:
+    record, kept = swept(20, 20)
+    table = f"{FOLDER}/table/0000000.jsonl"
+    other = f"{FOLDER}/rounds/1/0/again.zip"
+    lines = [result(i, **({"bundle": other} if i == 3 else {})) for i in range(20)]
+    kept.objects[table] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    kept.objects[other] = zipped({"3/again.txt": b"again", "4/stray.txt": b"no"})
+    del kept.objects[f"{FOLDER}/rounds/0/1/pod-1.zip"]
+    files = await merged(kept, record)
+    assert "3/again.txt" in files
+    assert not {"3/log.txt", "4/stray.txt", "12/log.txt"} & set(files)
+    assert json.loads(files["manifest.json"])["missing"] == [f"{FOLDER}/rounds/0/1/pod-1.zip"]
+
+
+async def test_a_table_that_names_what_belongs_to_others_gives_none_of_it() -> None:
+    record, kept = swept(20, 1)
+    kept.objects[f"{FOLDER}/table/0000000.jsonl"] = json.dumps(
+        result(0, bundle="sweeps/lab/other/u/rounds/0/0/p.zip")
+    ).encode()
+    with pytest.raises(ProblemError) as caught:
+        await merged(kept, record)
+    assert caught.value.status == 409
+
+
+FILES = st.dictionaries(
+    st.tuples(
+        st.integers(0, 3),
+        st.text("abc/", min_size=1, max_size=6).filter(lambda t: not set(t.split("/")) & {"", ".", ".."}),
+    ),
+    st.binary(max_size=400),
+    max_size=8,
+)
+
+
+@given(st.lists(FILES, max_size=4))
+def test_whatever_files_bundles_have_comes_out_of_the_merged_zip_as_it_went_in(
+    bundles: list[dict[tuple[int, str], bytes]],
+) -> None:
+    import asyncio  # noqa: PLC0415
+
+    kept = Kept()
+    for number, files in enumerate(bundles):
+        kept.objects[f"b{number}"] = zipped({f"{folder}/{name}": content for (folder, name), content in files.items()})
+
+    async def run() -> bytes:
+        merger = Merger(kept.store, Bundles(kept.store))
+        parts = []
+        for number in range(len(bundles)):
+            stored = await kept.stat(f"b{number}")
+            assert stored is not None
+            parts.append(Part(stored, {f"{i}/": f"{number}-{i}/" for i in (0, 2)}))
+        return b"".join([chunk async for chunk in merger.stream(parts)])
+
+    with zipfile.ZipFile(io.BytesIO(asyncio.run(run()))) as archive:
+        assert archive.testzip() is None
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {
+        f"{number}-{folder}/{name}": content
+        for number, files in enumerate(bundles)
+        for (folder, name), content in files.items()
+        if folder in (0, 2)
+    }
+
+
+# Pictures
+def gathered(rows: list[Row], metric: str = "error", *names: str) -> Gathered:
+    found = Gathered(metric, names or ("a",))
+    found.take(rows)
+    return found
+
+
+def row(index: int, value: float, **params: Any) -> Row:
+    return Row(index, "Succeeded", params, {"metrics": {"error": value}, "seconds": 0.1})
+
+
+def test_the_order_of_convergence_is_found() -> None:
+    steps = [0.1 / 2**i for i in range(6)]
+    fit = fitted(steps, [3 * h**2 for h in steps])
+    assert fit.order == pytest.approx(2)
+    assert fit.factor == pytest.approx(3)
+    assert fit.r_squared == pytest.approx(1)
+
+
+def test_an_order_needs_two_places_and_logarithms() -> None:
+    for x, error in (([1.0], [1.0]), ([1.0, 1.0], [1.0, 2.0]), ([0.0, 1.0], [1.0, 2.0]), ([1.0, 2.0], [0.0, 1.0])):
+        with pytest.raises(PlotError):
+            fitted(x, error)
+
+
+@pytest.mark.parametrize("kind", ["line", "convergence", "heatmap"])
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_every_kind_of_picture_is_drawn_and_the_same_points_give_the_same_bytes(kind: str, form: str) -> None:
+    rows = [row(i, 0.5 ** (i % 8), a=2.0 ** -(i % 8), b=i // 8, c="xy"[i % 2]) for i in range(40)]
+    query = PlotQuery.model_validate(
+        {
+            "metric": "error",
+            "x": "a",
+            "kind": kind,
+            "format": form,
+            **({"y": "b"} if kind == "heatmap" else {"group": "b"}),
+        }
+    )
+    found = gathered(rows, "error", "a", "b")
+    picture = draw(found, query)
+    assert picture.startswith(b"\x89PNG" if form == "png" else b"<?xml")
+    assert b"<script" not in picture
+    assert draw(found, query) == picture
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # the font has no such letters: a box stands for each
+@pytest.mark.parametrize("name", ["$x_{1}$", "\\frac{1}{", "a" * 63, "µ_温度", "\x01\x02", "<b>&amp;"])
+def test_names_are_text_and_nothing_else(name: str) -> None:
+    rows = [Row(i, "Succeeded", {name: f"${i % 3}", "a": i}, {"metrics": {name: i + 1.0}}) for i in range(9)]
+    for form in ("png", "svg"):
+        found = gathered(rows, name, name, name)
+        assert draw(found, PlotQuery(metric=name, x=name, group=name, format=cast(Any, form)))
+
+
+def test_fifty_thousand_points_are_drawn_too() -> None:
+    rows = [row(i, (i % 997) + 1.0, a=i % 311, b=i % 173) for i in range(50_000)]
+    assert len(draw(gathered(rows), PlotQuery(metric="error", x="a", format="svg"))) < 3_000_000
+    assert draw(gathered(rows, "error", "a", "b"), PlotQuery(metric="error", x="a", y="b"))
+
+
+def test_what_cannot_be_drawn_is_said_with_what_there_is() -> None:
+    rows = [row(i, 1.0, a=i, b=f"t{i}") for i in range(60)]
+    with pytest.raises(PlotError, match="there is no parameter 'z'; there are: a, b"):
+        _ = gathered(rows, "error", "z").nothing
+    with pytest.raises(PlotError, match="there is no metric 'speed'; there are: error"):
+        _ = gathered(rows, "speed", "a").nothing
+    with pytest.raises(PlotError, match="60 of them"):
+        draw(gathered(rows, "error", "b"), PlotQuery(metric="error", x="b"))
+    with pytest.raises(PlotError, match="cannot be told apart"):
+        draw(gathered(rows, "error", "a", "b"), PlotQuery(metric="error", x="a", group="b"))
+    with pytest.raises(PlotError, match="greater than 0"):
+        draw(gathered(rows), PlotQuery(metric="error", x="a", scale="log"))
+    with pytest.raises(PlotError, match="needs y"):
+        draw(gathered(rows), PlotQuery(metric="error", x="a", kind="heatmap"))
+    assert "no point has succeeded" in gathered([Row(0, "Pending", {"a": 1})]).nothing
+
+
+def test_an_axis_is_logarithmic_where_its_values_are_spaced_so() -> None:
+    assert is_geometric([10.0**i for i in range(-3, 2)])
+    assert not is_geometric([0.1 * i for i in range(1, 100)])
+    assert not is_geometric([0.0, 1.0, 10.0, 100.0])
