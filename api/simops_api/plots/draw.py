@@ -174,6 +174,7 @@ def _heat_map(
     bar = figure.colorbar(shown, ax=axes)
     bar.set_label(_text(query.metric), parse_math=False)
     _name_axes(axes, query.x, query.y or "")
+    axes.grid(visible=False)
 
 
 def _edges(middles: Any, is_log: bool) -> Any:
