@@ -40,7 +40,11 @@ def test_the_example_in_python_runs_as_it_stands(installed: installation.Cluster
 def test_nobody_is_let_in_without_a_token_and_nothing_is_shown_of_other_namespaces(session: gateway.Session) -> None:
     bare = httpx.get(f"{session.client.base_url}".rstrip("/") + "/api/v1/jobs", trust_env=False)
     assert (bare.status_code, bare.headers["WWW-Authenticate"]) == (401, "Bearer")
-    wrong = httpx.get(f"{session.client.base_url}".rstrip("/") + "/api/v1/jobs", headers={"Authorization": "Bearer x"}, trust_env=False)
+    wrong = httpx.get(
+        f"{session.client.base_url}".rstrip("/") + "/api/v1/jobs",
+        headers={"Authorization": "Bearer x"},
+        trust_env=False,
+    )
     assert wrong.status_code == 401
     assert session.client.get("/api/v1/jobs").json()["items"] is not None
     assert session.client.get("/metrics").status_code == 403
