@@ -73,7 +73,9 @@ def test_bad_index_ranges_are_refused_with_a_remedy(text: str, words: str) -> No
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PROCESS_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 COUNT = st.integers(0, 100)
-SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | PROCESS_TEXT
+SCALARS = (
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | PROCESS_TEXT
+)
 PARAMS = st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,62}\Z"), SCALARS, max_size=4)
 QUANTITIES = st.dictionaries(TEXT, st.integers() | TEXT, max_size=3)
 
