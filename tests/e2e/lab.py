@@ -296,6 +296,10 @@ class Sweep(Run):
         """Reason and points of each round."""
         return [(r["reason"], r["points"]) for r in self.status.get("rounds") or []]
 
+    def has_begun(self, pod: str, index: int) -> bool:
+        """Whether the Pod has come to a point."""
+        return "yes" in self.shell(pod, f"test -e /simops/outputs/{index}/log.txt && echo yes || echo no")
+
     def table(self) -> dict[int, Object]:
         """Return the table by index; no point may be in it twice."""
         out: dict[int, Object] = {}

@@ -57,7 +57,7 @@ def test_points_of_a_pod_that_was_deleted_run_again(simops: Lab) -> None:
     def stuck() -> str | None:
         pods = [p for p in made.pods() if p["status"].get("phase") == "Running"]
         names = [p["metadata"]["name"] for p in pods if "-r0-1-" in p["metadata"]["name"]]
-        return names[0] if names and "5" in made.shell(names[0], "ls /simops/outputs").split() else None
+        return names[0] if names and made.has_begun(names[0], 5) else None
 
     pod = until(stuck, "the second pack is at its second point", within=120)
     simops.cluster.request("DELETE", f"{PODS}/{pod}")
@@ -73,7 +73,7 @@ def test_points_of_a_pod_that_vanished_without_a_word_run_again(simops: Lab) -> 
     def stuck() -> str | None:
         pods = [p for p in made.pods() if p["status"].get("phase") == "Running"]
         names = [p["metadata"]["name"] for p in pods if "-r0-1-" in p["metadata"]["name"]]
-        return names[0] if names and "5" in made.shell(names[0], "ls /simops/outputs").split() else None
+        return names[0] if names and made.has_begun(names[0], 5) else None
 
     pod = until(stuck, "the second pack is at its second point", within=120)
     now = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
@@ -85,7 +85,7 @@ def test_points_of_a_pod_that_vanished_without_a_word_run_again(simops: Lab) -> 
 def test_a_sweep_that_is_deleted_while_it_runs_leaves_a_record(simops: Lab) -> None:
     made = simops.sweep(sweep("deleted-sweep", 'test "$x" -lt 2 || sleep 300', points=8, pointsPerPod=4, parallelism=1))
     pod = made.attempt()
-    until(lambda: "2" in made.shell(pod, "ls /simops/outputs").split(), "the third point is under way")
+    until(lambda: made.has_begun(pod, 2), "the third point is under way")
     made.delete()
     record = made.wait_for_record(within=240)
     assert (record["status"]["phase"], record["status"]["reason"]) == ("Cancelled", "Deleted")

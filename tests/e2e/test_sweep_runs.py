@@ -118,7 +118,7 @@ def test_a_cancelled_sweep_keeps_what_has_ended(simops: Lab) -> None:
     )
     # The first pack has passed its four short points and sleeps in the fifth.
     pod = made.pods()[0]["metadata"]["name"]
-    until(lambda: "4" in made.shell(pod, "ls /simops/outputs").split(), "the fifth point is under way")
+    until(lambda: made.has_begun(pod, 4), "the fifth point is under way")
     made.patch(cancelled=True)
     status = made.ended("Cancelled", "Cancelled")
     assert status["succeededPoints"] == "0-3"
@@ -146,7 +146,7 @@ def test_suspended_it_stops_and_goes_on_with_what_is_left(simops: Lab) -> None:
     script = 'test "$x" -ne 2 || case "$HOSTNAME" in *-r0-*) sleep 300;; esac'
     made = simops.sweep(sweep("held", script, points=6, pointsPerPod=6, timeoutSeconds=600))
     pod = made.attempt()
-    until(lambda: "2" in made.shell(pod, "ls /simops/outputs").split(), "the third point is under way")
+    until(lambda: made.has_begun(pod, 2), "the third point is under way")
     made.patch(suspend=True)
     made.until(lambda s: s["reason"] == "Suspended" and s["phase"] == "Queued", "Queued")
     assert made.indexes("succeeded") == points("0-1")
