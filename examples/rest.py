@@ -59,7 +59,8 @@ def main() -> None:
         }
         # With a key the request may be sent again, whatever happened to the answer.
         made = gateway.post("jobs", json=request, headers={"Idempotency-Key": str(uuid.uuid4())})
-        made.raise_for_status()
+        if made.is_error:
+            sys.exit(f"refused: {made.json()['detail']}")
         (job,) = made.json()["jobs"]
         ended = follow(gateway, job)
         print(f"{job}: {ended['status']}")

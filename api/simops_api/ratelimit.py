@@ -34,7 +34,8 @@ class Standing:
         window = max(1, math.ceil(self.window))
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={window}',
-            "RateLimit": f'"{self.policy}";r={self.remaining};t={math.ceil(self.full)}',
+            # A second that only the rounding of floating point has begun is not one.
+            "RateLimit": f'"{self.policy}";r={self.remaining};t={math.ceil(self.full - 1e-6)}',
         }
 
 

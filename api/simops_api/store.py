@@ -58,7 +58,7 @@ class Store:
             try:
                 found = self._connection.client().stat_object(self._bucket, key)
             except S3Error as error:
-                if is_missing(error):
+                if _is_nothing(error):
                     return None
                 raise
             return _stored(key, found)
@@ -100,7 +100,7 @@ class Store:
             try:
                 response = self._connection.client().get_object(self._bucket, key)
             except S3Error as error:
-                if is_missing(error):
+                if _is_nothing(error):
                     return None
                 raise
             try:
@@ -124,7 +124,12 @@ class Store:
             listed = self._connection.client().list_objects(
                 self._bucket, prefix=prefix, recursive=True, start_after=after or None
             )
-            return [_stored(str(o.object_name), o) for o in islice(listed, limit)]
+            try:
+                return [_stored(str(o.object_name), o) for o in islice(listed, limit)]
+            except S3Error as error:
+                if _is_nothing(error):
+                    return []
+                raise
 
         return await self._connection.run(prefix, call)
 
@@ -145,6 +150,11 @@ class Store:
     def close(self) -> None:
         """Give connections and threads back."""
         self._connection.close()
+
+
+def _is_nothing(error: S3Error) -> bool:
+    # The operator makes the bucket with the first run that stores something; until then nothing has been stored.
+    return is_missing(error) or error.code == "NoSuchBucket"
 
 
 def _stored(key: str, found: Object) -> StoredObject:

@@ -68,6 +68,13 @@ def _check_nul(value: Any) -> Any:
     return value
 
 
+def _check_int(value: Any) -> Any:
+    # JSON readers make a floating-point number of a larger one, and digits are lost without a word.
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("an integer must fit into 64 bits: write it with a decimal point, or as a string")
+    return value
+
+
 ProcessText = Annotated[str, AfterValidator(_check_nul), Field(json_schema_extra={"pattern": NO_NUL})]
 """Text that becomes an argument or an environment variable of a process."""
 
@@ -75,6 +82,7 @@ ProcessText = Annotated[str, AfterValidator(_check_nul), Field(json_schema_extra
 Scalar = Annotated[
     StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, StringConstraints(max_length=4096)],
     AfterValidator(_check_nul),
+    AfterValidator(_check_int),
     # The API server drops a null that is not allowed without a word; the policy refuses it in words.
     WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True}),
 ]

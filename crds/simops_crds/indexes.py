@@ -52,12 +52,16 @@ class Indexes:
             yield from range(first, last + 1)
 
     def __or__(self, other: "Indexes") -> "Indexes":
+        if not (self.ranges and other.ranges):
+            return self if self.ranges else other
         return Indexes.of((*self.ranges, *other.ranges))
 
     def __and__(self, other: "Indexes") -> "Indexes":
-        return self - (self - other)
+        return self - (self - other) if self.ranges and other.ranges else Indexes()
 
     def __sub__(self, other: "Indexes") -> "Indexes":
+        if not (self.ranges and other.ranges):
+            return self
         out: list[tuple[int, int]] = []
         taken = iter(other.ranges)
         hole = next(taken, None)

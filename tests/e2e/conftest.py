@@ -135,12 +135,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             "Events": ("get", "events", f"--namespace={NAMESPACE}", "--sort-by=.lastTimestamp"),
         }
         for run in lab.recent[-5:]:
-            questions[run.name] = ("describe", f"simjob/{run.name}", f"--namespace={NAMESPACE}")
+            questions[run.name] = ("describe", f"{run.kind}/{run.name}", f"--namespace={NAMESPACE}")
             questions[f"Pods of {run.name}"] = (
                 "describe",
                 "pods",
                 f"--namespace={NAMESPACE}",
-                f"--selector=simops.dev/job={run.name}",
+                f"--selector=simops.dev/uid={run.uid}",
             )
         for title, words in questions.items():
             try:

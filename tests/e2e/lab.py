@@ -1,4 +1,4 @@
-"""SimulationJobs as a person has them: started, watched, stopped; and what the operator must have made of them."""
+"""SimulationJobs and SimulationSweeps as a person has them: started, watched, stopped; and what the operator must have made of them."""
 
 import json
 import threading
@@ -9,11 +9,13 @@ from typing import Any
 from e2e.bucket import Bucket, unpacked
 from e2e.cluster import Cluster, Object, Refused, until
 
+from simops_crds.indexes import Indexes
 from simops_crds.names import FINAL_PHASES, GROUP, LABEL_UID, VERSION
 
 NAMESPACE = "lab"
 TESTBOX = "localhost/simops-testbox:dev"
 RUNS = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/simulationjobs"
+SWEEPS = f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/simulationsweeps"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
@@ -48,8 +50,26 @@ def job(name: str, script: str | None = None, **spec: Any) -> Object:
     }
 
 
+def sweep(
+    name: str, script: str | None = None, *, points: int = 10, template: Object | None = None, **spec: Any
+) -> Object:
+    """Return a SimulationSweep over x = 0, 1, … that runs a shell script for each point, ``$x`` being its value."""
+    whole: Object = {"image": TESTBOX} | (template or {})
+    if script is not None:
+        # The script is one word, so that the point's parameters come after it: --x 3
+        whole["command"] = ["sh", "-c", f"x=$2; {script}", "point"]
+    axis = {"name": "x", "integers": {"low": 0, "high": points - 1}}
+    defaults: Object = {"template": whole, "space": {"axes": [axis]}, "timeoutSeconds": 120, "parallelism": 3}
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "SimulationSweep",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": defaults | spec,
+    }
+
+
 class Chronicle:
-    """All that a watch saw of runs and Kubernetes Jobs since the tests began, by the UID of the SimulationJob."""
+    """All that a watch saw of runs, sweeps and Kubernetes Jobs since the tests began, by the UID of the object that people made."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -61,7 +81,7 @@ class Chronicle:
         self.gap = ""
         """Why something may have been missed; empty when nothing was."""
         self._ended = threading.Event()
-        for path, take in ((RUNS, self._take_run), (JOBS, self._take_job)):
+        for path, take in ((RUNS, self._take_run), (SWEEPS, self._take_run), (JOBS, self._take_job)):
             threading.Thread(target=self._follow, args=(path, take), daemon=True).start()
 
     def close(self) -> None:
@@ -108,12 +128,14 @@ class Chronicle:
 class Run:
     """One SimulationJob that was started."""
 
+    kind, paths, prefixes = "simjob", RUNS, "jobs"
+
     def __init__(self, lab: "Lab", made: Object) -> None:
         self.lab = lab
         self.name: str = made["metadata"]["name"]
         self.uid: str = made["metadata"]["uid"]
-        self.path = f"{RUNS}/{self.name}"
-        self.prefix = f"jobs/{NAMESPACE}/{self.name}/{self.uid}/"
+        self.path = f"{self.paths}/{self.name}"
+        self.prefix = f"{self.prefixes}/{NAMESPACE}/{self.name}/{self.uid}/"
 
     # What is there
     def find(self) -> Object | None:
@@ -255,6 +277,59 @@ class Run:
         return self.lab.bucket.read(self.status["artifacts"]["log"]).decode()
 
 
+class Sweep(Run):
+    """One SimulationSweep that was started."""
+
+    kind, paths, prefixes = "simsweep", SWEEPS, "sweeps"
+
+    @property
+    def points(self) -> dict[str, int]:
+        """How many points are where."""
+        return dict(self.status.get("points") or {})
+
+    def indexes(self, what: str) -> Indexes:
+        """Return the points that have succeeded, failed, …"""
+        return Indexes.parse(self.status.get(f"{what}Points") or "")
+
+    @property
+    def rounds(self) -> list[tuple[str, str]]:
+        """Reason and points of each round."""
+        return [(r["reason"], r["points"]) for r in self.status.get("rounds") or []]
+
+    def has_begun(self, pod: str, index: int) -> bool:
+        """Whether the Pod has come to a point."""
+        return "yes" in self.shell(pod, f"test -e /simops/outputs/{index}/log.txt && echo yes || echo no")
+
+    def table(self) -> dict[int, Object]:
+        """Return the table by index; no point may be in it twice."""
+        out: dict[int, Object] = {}
+        for name in sorted(self.objects()):
+            if name.startswith("table/"):
+                for row in self.lab.bucket.read(self.prefix + name).splitlines():
+                    line = json.loads(row)
+                    assert line["index"] not in out, f"point {line['index']} is twice in the table"
+                    out[line["index"]] = line
+        return out
+
+    def files_of(self, index: int) -> dict[str, bytes]:
+        """Return the files of a point."""
+        files = unpacked(self.lab.bucket.read(self.table()[index]["bundle"]))
+        return {name.partition("/")[2]: data for name, data in files.items() if name.startswith(f"{index}/")}
+
+    def whole(self) -> Object:
+        """Return its final status, whose counts, ranges, table and record must say the same."""
+        status = self.finished()
+        counts, table, record = status["points"], self.table(), self.record()
+        sets = {what: self.indexes(what) for what in ("succeeded", "failed", "cancelled")}
+        assert {what: len(points) for what, points in sets.items()} == {what: counts[what] for what in sets}
+        together = Indexes.of(pair for points in sets.values() for pair in points.ranges)
+        assert (len(together), counts["active"]) == (counts["total"], 0)
+        assert sum(counts[what] for what in sets) == counts["total"]
+        assert Indexes.of((i, i) for i, line in table.items() if line["exitCode"] == 0) == sets["succeeded"]
+        assert record["status"] == status
+        return status
+
+
 class Lab:
     """The namespace in which the tests run simulations."""
 
@@ -271,6 +346,12 @@ class Lab:
         self.recent.append(run)
         return run
 
+    def sweep(self, manifest: Object) -> Sweep:
+        """Make a SimulationSweep."""
+        made = Sweep(self, self.cluster.request("POST", f"{SWEEPS}?fieldValidation=Strict", manifest))
+        self.recent.append(made)
+        return made
+
     def start_all(self, *manifests: Object) -> dict[str, Run]:
         """Make SimulationJobs; return them by name."""
         return {run.name: run for run in map(self.start, manifests)}
@@ -284,6 +365,7 @@ class Lab:
 
     def clear(self) -> None:
         """Remove what an earlier session left."""
-        for obj in self.cluster.items(RUNS):
-            self.cluster.request("DELETE", f"{RUNS}/{obj['metadata']['name']}")
+        for path in (RUNS, SWEEPS):
+            for obj in self.cluster.items(path):
+                self.cluster.request("DELETE", f"{path}/{obj['metadata']['name']}")
         until(lambda: not self.cluster.items(PODS), "no Pods are left of an earlier session", within=240)

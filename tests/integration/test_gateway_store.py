@@ -42,6 +42,18 @@ async def connect(tmp_path: Path) -> AsyncIterator[Connect]:
         one.close()
 
 
+async def test_before_the_first_run_there_is_no_bucket_and_so_nothing_in_it(store: Server, tmp_path: Path) -> None:
+    (tmp_path / "access-key").write_text(ACCESS)
+    (tmp_path / "secret-key").write_text(SECRET)
+    gateway = Store(
+        settings_of("none", store_endpoint=store.endpoint, store_credentials=str(tmp_path), store_bucket="not-made-yet")
+    )
+    assert await gateway.stat("jobs/lab/heat/u/record.json") is None
+    assert await gateway.get("jobs/lab/heat/u/record.json") is None
+    assert await gateway.keys("jobs/lab/heat/") == []
+    gateway.close()
+
+
 def put(server: Server, key: str, content: bytes) -> None:
     server.client.put_object(server.bucket, key, io.BytesIO(content), len(content))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simops_api.auth import reviewed
@@ -317,6 +317,16 @@ def test_a_burst_is_let_through_and_then_the_rate() -> None:
     again = limit.take("ann")
     assert again is not None
     assert not again.wait
+
+
+@example(433.199)
+@given(st.floats(0, 1e6))
+def test_a_whole_number_of_seconds_is_told_as_such_whatever_the_clock_says(now: float) -> None:
+    clock = Clock()
+    clock.now = now
+    standing = RateLimit("reads", 0.01, 3, clock=clock).take("ann")
+    assert standing is not None
+    assert standing.headers["RateLimit"] == '"reads";r=2;t=100'
 
 
 def test_no_limit_is_no_limit() -> None:

@@ -189,6 +189,7 @@ async def test_an_id_that_cannot_be_one_is_not_there(gateway: aiohttp.ClientSess
         ("since=yesterday", "since"),
         ("since=nan", "since"),
         ("sort=phase", "sort"),
+        ("label=a=b=c", "label.0"),
         ("namespace=kube-system", "namespace"),
         ("pagesize=5", "pagesize"),
     ],
@@ -199,7 +200,7 @@ async def test_a_wrong_filter_is_named(gateway: aiohttp.ClientSession, query: st
     assert [(error["location"], error["field"]) for error in problem["errors"]] == [("query", where)]
 
 
-@pytest.mark.parametrize("query", [f"page={10**30}", "since=0001-01-01", "since=9999-12-31T23:59:59", "label=a=b=c"])
+@pytest.mark.parametrize("query", [f"page={10**30}", "since=0001-01-01", "since=9999-12-31T23:59:59", "label=a=b"])
 async def test_an_extreme_filter_finds_nothing(gateway: aiohttp.ClientSession, query: str) -> None:
     async with gateway.get(f"/api/v1/jobs?{query}") as response:
         assert response.status == 200

@@ -51,7 +51,7 @@ specs = st.fixed_dictionaries(
         "args": st.lists(texts, max_size=3),
         "params": st.dictionaries(
             st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True),
-            st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+            st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts,
             max_size=4,
         ),
         "env": st.lists(

@@ -37,6 +37,13 @@ def test_the_model_keeps_a_good_object_and_its_defaults_are_those_of_the_api_ser
     assert MODELS[kind].model_validate(json.loads(json.dumps(parsed.to_dict()))) == parsed
 
 
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**400])
+def test_an_integer_that_would_lose_digits_on_its_way_is_refused(value: int) -> None:
+    with pytest.raises(ValidationError, match="64 bits"):
+        SimulationJobSpec(image="sim:local", params={"x": value})
+    SimulationJobSpec(image="sim:local", params={"x": 2**63 - 1, "y": -(2**63), "z": float(2**63)})
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_json_does_not_know_is_refused(value: float) -> None:
     with pytest.raises(ValidationError):
@@ -66,7 +73,9 @@ def test_bad_index_ranges_are_refused_with_a_remedy(text: str, words: str) -> No
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PROCESS_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 COUNT = st.integers(0, 100)
-SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | PROCESS_TEXT
+SCALARS = (
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | PROCESS_TEXT
+)
 PARAMS = st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,62}\Z"), SCALARS, max_size=4)
 QUANTITIES = st.dictionaries(TEXT, st.integers() | TEXT, max_size=3)
 

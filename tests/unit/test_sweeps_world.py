@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from builders import NAMESPACE
@@ -71,7 +72,7 @@ class AnyHistory(RuleBasedStateMachine):
     ) -> None:
         plan = Plan(lambda index, ran: codes[(3 * index + min(ran, 2)) % 36], fates, messages)
         self.retries, self.total = retries, points
-        spec = {"pointsPerPod": size, "retriesPerPoint": retries, "suspend": suspend}
+        spec: Any = {"pointsPerPod": size, "retriesPerPoint": retries, "suspend": suspend}
         self.world = World(plan, points=points, **spec)
 
     # What goes on by itself

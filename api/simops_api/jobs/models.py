@@ -10,6 +10,7 @@ from simops_api.jobs import examples
 from simops_crds.base import Scalar
 from simops_crds.names import Phase
 from simops_crds.v1alpha1 import ArtifactsStatus, Resources
+from simops_crds.v1alpha1.job import DOMAIN, LABEL_NAME
 
 
 class Job(BaseModel):
@@ -93,6 +94,7 @@ class JobStats(BaseModel):
 
 
 _SUCCESS = "success"
+LABEL = f"^({DOMAIN}/)?{LABEL_NAME}=({LABEL_NAME})?$"
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*(e[-+]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -128,6 +130,8 @@ def _label(value: str) -> str:
     key, equals, _ = value.partition("=")
     if not key or not equals:
         raise ValueError("must be key=value")
+    if not re.fullmatch(LABEL, value):
+        raise ValueError("must be key=value as Kubernetes has it, such as project=heat: there can be no such label")
     return value
 
 
@@ -135,7 +139,7 @@ StatusFilter = Annotated[Phase, BeforeValidator(_phase)]
 LabelFilter = Annotated[
     str,
     BeforeValidator(_label),
-    WithJsonSchema({"type": "string", "pattern": "^[^=]+=", "examples": ["project=heat"]}),
+    WithJsonSchema({"type": "string", "pattern": LABEL, "examples": ["project=heat"]}),
 ]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 

@@ -13,10 +13,10 @@ ShortText = Annotated[str, StringConstraints(max_length=1024)]
 Argument = Annotated[ProcessText, StringConstraints(max_length=4096)]
 ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 
-_LABEL_NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
-_LABEL_KEY = f"^({_DOMAIN}/)?{_LABEL_NAME}$"
-_RESOURCE_NAME = f"^(cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|{_DOMAIN}/{_LABEL_NAME})$"
+LABEL_NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+DOMAIN = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+LABEL_KEY = f"^({DOMAIN}/)?{LABEL_NAME}$"
+_RESOURCE_NAME = f"^(cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|{DOMAIN}/{LABEL_NAME})$"
 
 
 class Network(StrEnum):
@@ -172,12 +172,12 @@ class RunSpec(Model):
             "priorityClassName",
         ),
         Rule(
-            f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches('{_LABEL_KEY}'))",
+            f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches('{LABEL_KEY}'))",
             "each key of nodeSelector must be a label's key, such as disktype or topology.kubernetes.io/zone",
             "nodeSelector",
         ),
         Rule(
-            f"!has(self.nodeSelector) || self.nodeSelector.all(k, self.nodeSelector[k].matches('^({_LABEL_NAME})?$'))",
+            f"!has(self.nodeSelector) || self.nodeSelector.all(k, self.nodeSelector[k].matches('^({LABEL_NAME})?$'))",
             "each value of nodeSelector must be a label's value: letters, digits, '-', '_' and '.', starting and ending with a letter or digit",
             "nodeSelector",
         ),

@@ -6,6 +6,7 @@ whatever dies, books and results in the store lead to the same next round.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from simops_crds.indexes import Indexes
@@ -77,7 +78,7 @@ class Results:
     seconds: float = 0.0
     measured: int = 0
 
-    @property
+    @cached_property
     def ended(self) -> Indexes:
         """The points that have ended."""
         return self.succeeded | self.failed

@@ -134,8 +134,9 @@ class Gathered:
                 if is_good and isinstance(took := line.get("seconds"), int | float) and took >= 0:
                     seconds, measured = seconds + took, measured + 1
                 unwritten[index] = table_line(line, this.number, pack)
-        good = self.results.succeeded | Indexes.of((i, i) for i in succeeded)
-        bad = (self.results.failed | Indexes.of((i, i) for i in failed)) - good
+        new = Indexes.of((i, i) for i in succeeded)
+        good = self.results.succeeded | new
+        bad = (self.results.failed | Indexes.of((i, i) for i in failed)) - new
         results = Results(good, bad, self.results.seconds + seconds, self.results.measured + measured)
         return Gathered(results, unwritten, self.lost_packs + lost)
 
