@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     )
     """Greatest timeout that a job may ask for, in seconds. The operator has the same setting, and caps what kubectl brings."""
 
+    max_sweep_points: Annotated[int, Field(ge=1, le=1_000_000)] = 200_000
+    """Points that a sweep may have. The operator has the same setting."""
+
     store_endpoint: str = "http://simops-minio:9000"
     """The store as ``http(s)://host[:port]``."""
     store_bucket: str = "simops"

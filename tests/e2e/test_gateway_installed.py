@@ -1,5 +1,6 @@
 """The gateway as the chart installs it: with sign-in, its own rights, and somebody's token."""
 
+import json
 import os
 import subprocess
 import sys
@@ -55,6 +56,32 @@ def test_an_image_that_is_not_trusted_is_refused_at_the_door(session: gateway.Se
     answer = session.client.post("/api/v1/jobs", json={"image": "elsewhere.example.com/sim:1"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "image"
+
+
+def test_a_sweep_of_too_many_points_is_refused_with_their_number_whoever_asks(
+    installed: installation.Cluster, session: gateway.Session
+) -> None:
+    axes = [{"name": name, "integers": {"low": 1, "high": 1000}} for name in ("a", "b")]
+    answer = session.client.post("/api/v1/jobs", json={"command": ["true"], "space": {"axes": axes}})
+    assert answer.status_code == 422
+    assert "1,000,000 points" in answer.json()["detail"]
+    template = {"image": "sim:local", "command": ["true"]}
+    manifest = {
+        "apiVersion": "simops.dev/v1alpha1",
+        "kind": "SimulationSweep",
+        "metadata": {"name": "too-many", "namespace": NAMESPACE},
+        "spec": {"template": template, "space": {"axes": axes}},
+    }
+    done = subprocess.run(
+        installed.kubectl("apply", "-f", "-"),
+        input=json.dumps(manifest),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "it has 1000000 points, and a sweep has at most 200000 here" in done.stderr
 
 
 def test_two_replicas_are_replaced_without_a_request_that_is_lost(

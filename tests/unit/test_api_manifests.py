@@ -142,3 +142,17 @@ def test_an_id_says_again_what_it_was_made_of(namespace: str, name: str, default
 def test_an_id_that_is_understood_is_safe_in_a_path(text: str) -> None:
     found = parse_id(text, "default")
     assert found is None or not set("".join(found)) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+def test_a_space_is_checked_at_the_door_with_the_count_that_it_would_have_made() -> None:
+    axes = [{"name": name, "integers": {"low": 1, "high": 1000}} for name in ("a", "b")]
+    for space, field, words in (
+        ({"axes": axes}, "space", "1,000,000 points"),
+        ({"axes": axes[:1], "where": "a +"}, "space.where", "a +"),
+        ({"axes": axes[:1], "where": "b > 1"}, "space.where", "b"),
+    ):
+        with pytest.raises(ProblemError) as caught:
+            manifest({"command": ["run"], "space": space})
+        assert caught.value.status == 422
+        assert caught.value.errors[0].field == field
+        assert words in caught.value.detail

@@ -13,6 +13,7 @@ from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_crds.names import ANNOTATION_IDEMPOTENCY, API_VERSION
+from simops_crds.space import SpaceError, check
 from simops_crds.v1alpha1 import Method, SimulationJobSpec, SimulationSweepSpec, SweepTemplate
 
 Manifest = dict[str, Any]
@@ -98,9 +99,13 @@ def _sweep_spec(request: JobRequest, image: str, settings: Settings) -> Manifest
         spec["space"] = request.space.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     spec["template"] = template
     try:
-        SimulationSweepSpec.model_validate(spec)
+        parsed = SimulationSweepSpec.model_validate(spec)
+        check(parsed.space, parsed.template.params or {}, settings.max_sweep_points)
     except ValidationError as error:
         raise mistakes(error.errors(include_url=False, include_input=False), "body") from error
+    except SpaceError as error:
+        text = str(error).removeprefix(f"{error.field}: ")
+        raise mistake(error.field.removeprefix("spec."), text) from error
     return spec
 
 
