@@ -538,3 +538,50 @@ def test_a_pod_that_was_lost_to_a_drain_and_its_successor_count_once() -> None:
     assert world.ran[0] == 2  # the second time it failed
     assert world.table()[0]["exitCode"] == 0
     assert len(status["rounds"]) == 1
+
+
+def test_an_order_that_still_breaks_the_limit_ends_as_before() -> None:
+    world = World(fails(0, 1, times=1), points=30, maxFailedPoints=0)
+    ended(world, "Failed", "TooManyFailedPoints")
+    world.change_spec(rerun={"points": "missing", "id": "rest"})
+    ended(world, "Failed", "TooManyFailedPoints")
+
+
+def test_a_sweep_that_gave_up_can_be_extended() -> None:
+    world = World(Plan(fates=["unstartable"] * 12), points=12)
+    ended(world, "Failed", "ContainerCannotRun")
+    world.change_spec(space=grid(14))
+    status = ended(world, "Succeeded", "Completed")
+    assert (status["succeededPoints"], status["cancelledPoints"]) == ("12-13", "0-11")
+
+
+def test_a_queue_that_takes_it_back_is_told() -> None:
+    world = World(points=12, template={"queueName": "team"})
+    world.be_fair()
+
+    def let(suspend: bool) -> None:
+        job = world.jobs[job_name(0)]
+        job["spec"]["suspend"] = suspend
+        world._changed("job", job)
+        for pod in list(world.pods) if suspend else []:
+            world.delete_pod(pod)
+
+    let(False)
+    for _ in range(6):
+        world.step()
+    assert world.status["phase"] == "Running"
+    let(True)
+    world.be_fair()
+    assert (world.status["phase"], world.status["reason"]) == ("Queued", "Suspended")
+    let(False)
+    ended(world, "Succeeded", "Completed")
+
+
+def test_a_job_that_was_left_behind_is_taken_away() -> None:
+    world = World(points=4)
+    ended(world, "Succeeded", "Completed")
+    job = world.jobs[job_name(0)]
+    job["metadata"]["uid"], job["status"] = "another", {}
+    world.restart()
+    world.be_fair()
+    assert not world.jobs

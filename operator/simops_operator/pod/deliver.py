@@ -4,7 +4,7 @@ It runs in a thread of its own and says before each step what is true if that st
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from simops_operator.pod import store, upload
@@ -38,32 +38,21 @@ class Delivery:
     def run(self) -> Summary:
         """Upload everything; what has come of it."""
         settings = self.settings
-        archive = Archive(settings.outputs, self._leave_out())
         try:
             summary = self._told()
         except OSError as error:
             return Summary(partial=self.partial, error=f"cannot read {settings.outputs}: {error.strerror}")
-
-        def again() -> Iterator[bytes]:
-            nonlocal archive
-            archive = Archive(settings.outputs, self._leave_out())
-            return archive.chunks()
-
         try:
-            self._put("zip", again, "application/zip", lambda text: self._obstacle(summary, text))
+            with store.Store(self.target, self.remaining, lambda text: self._obstacle(summary, text)) as connection:
+                archive = self._put_bundle(connection)
+                if summary.outcome is not None:
+                    self.say(replace(summary, error="cut off before the results were stored"))
+                    self._put_results(connection, summary.outcome)
+                return self._put_manifest(connection, self._complete(summary, archive), archive)
         except store.OutOfTimeError as error:
             return self._failed(summary, f"not uploaded: {error}")
         except OSError as error:
             return self._failed(summary, f"cannot read {settings.outputs}: {error.strerror}")
-        for name, reason in archive.skipped[:20]:
-            self.log(f"skipped {name!r}: {reason}")
-        self.log(f"uploaded {settings.key}.zip")
-        if summary.outcome is not None:
-            try:
-                self._put_results(summary, summary.outcome)
-            except store.OutOfTimeError as error:
-                return self._failed(summary, f"the results were not uploaded: {error}")
-        return self._put_manifest(self._complete(summary, archive), archive)
 
     def _told(self) -> Summary:
         """What the outputs say. It is read before they are bundled: what a result is told of is in the bundle."""
@@ -79,14 +68,46 @@ class Delivery:
             self.log(outcome.note)
         return replace(summary, outcome=outcome)
 
-    def _leave_out(self) -> frozenset[str]:
-        return frozenset() if self.pack is None else frozenset({RESULTS})
+    def _put_bundle(self, connection: store.Store) -> Archive:
+        leave_out = frozenset() if self.pack is None else frozenset({RESULTS})
+        archive = Archive(self.settings.outputs, leave_out)
 
-    def _put(
-        self, suffix: str, stream: Callable[[], Iterable[bytes]], content_type: str, note: Callable[[str], None]
-    ) -> None:
-        with store.Store(self.target, self.remaining, note) as connection:
-            upload.put(connection, f"{self.settings.key}.{suffix}", stream, content_type)
+        def again() -> Iterator[bytes]:
+            nonlocal archive
+            archive = Archive(self.settings.outputs, leave_out)
+            return archive.chunks()
+
+        upload.put(connection, f"{self.settings.key}.zip", again, "application/zip")
+        for name, reason in archive.skipped[:20]:
+            self.log(f"skipped {name!r}: {reason}")
+        self.log(f"uploaded {self.settings.key}.zip")
+        return archive
+
+    def _put_results(self, connection: store.Store, outcome: Outcome) -> None:
+        def lines() -> Iterator[bytes]:
+            return (text + b"\n" for text in outcome.lines)
+
+        upload.put(connection, f"{self.settings.key}.jsonl", lines, "application/jsonl")
+
+    def _put_manifest(self, connection: store.Store, summary: Summary, archive: Archive) -> Summary:
+        """What has been stored is told before; that there is no manifest is a note."""
+        self.stored(replace(summary, manifest_error="cut off before the manifest was stored"))
+        manifest = b'%s,"entries":[%s],"skippedEntries":%s}' % (
+            encode(summary.as_dict())[:-1],
+            archive.entries,
+            encode([{"path": name, "why": reason} for name, reason in archive.skipped]),
+        )
+
+        def unstored(text: str) -> None:
+            self.log(text)
+            self.say(replace(summary, manifest_error=text))
+
+        connection.note = unstored
+        try:
+            upload.put(connection, f"{self.settings.key}.json", lambda: [manifest], "application/json")
+        except store.OutOfTimeError as error:
+            return replace(summary, manifest_error=f"not uploaded: {error}")
+        return summary
 
     def _obstacle(self, summary: Summary, text: str) -> None:
         self.log(text)
@@ -94,15 +115,6 @@ class Delivery:
 
     def _failed(self, summary: Summary, error: str) -> Summary:
         return replace(summary, error=error, seconds=time.monotonic() - self.began)
-
-    def _put_results(self, summary: Summary, outcome: Outcome) -> None:
-        self.say(replace(summary, error="cut off before the results were stored"))
-        self._put(
-            "jsonl",
-            lambda: (text + b"\n" for text in outcome.lines),
-            "application/jsonl",
-            lambda text: self._obstacle(summary, text),
-        )
 
     def _complete(self, summary: Summary, archive: Archive) -> Summary:
         return replace(
@@ -115,21 +127,3 @@ class Delivery:
             skipped=len(archive.skipped),
             seconds=time.monotonic() - self.began,
         )
-
-    def _put_manifest(self, summary: Summary, archive: Archive) -> Summary:
-        self.stored(replace(summary, manifest_error="cut off before the manifest was stored"))
-        manifest = b'%s,"entries":[%s],"skippedEntries":%s}' % (
-            encode(summary.as_dict())[:-1],
-            archive.entries,
-            encode([{"path": name, "why": reason} for name, reason in archive.skipped]),
-        )
-
-        def unstored(text: str) -> None:
-            self.log(text)
-            self.say(replace(summary, manifest_error=text))
-
-        try:
-            self._put("json", lambda: [manifest], "application/json", unstored)
-        except store.OutOfTimeError as error:
-            return replace(summary, manifest_error=f"not uploaded: {error}")
-        return summary

@@ -70,13 +70,13 @@ class Sidecar:
         """Let a worker bring the points; what went wrong, if anything did."""
 
         def work() -> Summary:
-            pack.prepare(self._target, log)
-            return Summary()
+            return Summary(error=pack.prepare(self._target, log))
 
         def attend() -> None:
             if self._signals.stopped_at is not None:
                 # Nothing has run, so there is nothing to keep; and whatever the worker waits for, it is not waited for here.
-                self._end(Summary(error="stopped before its points were there"))
+                why = f": {pack.obstacle}" if pack.obstacle else ""
+                self._end(Summary(error=f"stopped before its points were there{why}"))
 
         outcome = self._in_worker(work, Summary(), time.monotonic(), attend)
         if outcome.error is not None:

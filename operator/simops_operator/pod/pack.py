@@ -6,7 +6,7 @@ at once.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,23 +29,34 @@ class Pack:
     def __init__(self, settings: PackSettings, outputs: str) -> None:
         self.settings = settings
         self.points: Indexes
+        self.obstacle = ""
+        """What has been in the way of bringing them, last."""
         self._outputs = outputs
         self._folder = Path(settings.folder)
 
-    def prepare(self, target: Callable[[], "Target"], note: Note) -> None:
-        """Bring the points into their volume, unless a container before this one has done it."""
+    def prepare(self, target: Callable[[], "Target"], note: Note) -> str | None:
+        """Bring the points into their volume, unless a container before this one has done it; why that cannot be done."""
         from simops_crds.indexes import Indexes  # noqa: PLC0415 - imports take time: the signals come first
         from simops_operator.pod import stage, store  # noqa: PLC0415
 
         ready = self._folder / stage.READY
         if ready.exists():
             self.points = Indexes.parse(ready.read_text())
-            return
+            return None
         began = time.monotonic()
-        # For as long as it takes: nothing but being stopped ends the waiting for a store that is away.
-        with store.Store(target(), lambda: _REQUEST_SECONDS, note) as connection:
-            self.points = stage.stage(self.settings, self._outputs, connection)
+
+        def obstacle(text: str) -> None:
+            note(text)
+            self.obstacle = text
+
+        try:
+            # For as long as it takes: nothing but being stopped ends the waiting for a store that is away.
+            with store.Store(target(), lambda: _REQUEST_SECONDS, obstacle) as connection:
+                self.points = stage.stage(self.settings, self._outputs, connection)
+        except (stage.VolumeError, store.OutOfTimeError) as error:
+            return str(error)
         note(f"{len(self.points)} points are there after {time.monotonic() - began:.2f} s")
+        return None
 
     def cancelled(self) -> set[int]:
         """Return the points of the pack that have been marked as cancelled."""
@@ -64,7 +75,7 @@ class Pack:
     def _look(self, target: "Target", note: Note) -> None:
         from simops_operator.pod import stage, store  # noqa: PLC0415
 
-        key, told, due = stage.cancelled_key(self.settings), False, 0.0
+        told, due = False, 0.0
 
         def once(text: str) -> None:
             nonlocal told
@@ -72,14 +83,20 @@ class Pack:
                 note(f"{text} (it is tried again, and not told again until it has worked)")
             told = True
 
-        with store.Store(target, lambda: due - time.monotonic(), once) as connection:
-            while True:
-                time.sleep(LOOK_SECONDS)
-                due = time.monotonic() + LOOK_SECONDS
-                try:
-                    connection.find(
-                        key, lambda pieces: stage.mark_cancelled(self._folder, self.points, b"".join(pieces))
-                    )
-                except store.OutOfTimeError:
-                    continue
+        def take(pieces: Iterable[bytes]) -> None:
+            stage.mark_cancelled(self._folder, self.points, b"".join(pieces))
+
+        try:
+            connection = store.Store(target, lambda: due - time.monotonic(), once)
+        except store.OutOfTimeError as error:
+            note(f"{error} (it is not looked which points are cancelled)")
+            return
+        while True:
+            time.sleep(LOOK_SECONDS)
+            due = time.monotonic() + LOOK_SECONDS
+            try:
+                connection.find(stage.cancelled_key(self.settings), take)
+            except (store.OutOfTimeError, stage.VolumeError) as error:
+                once(str(error))
+            else:
                 told = False

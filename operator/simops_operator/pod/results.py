@@ -3,6 +3,11 @@
 The file is the simulation's, which is not trusted and may have been killed in the middle of a line: a line that is not
 what it should be is passed over and counted. Of several lines for one point the first one counts, so that what has been
 told once stays. In memory are the results alone, as the bytes that will be stored.
+
+The point that was under way has no line. When the simulation container ended although nobody had stopped it, that point
+has brought it down: it has failed, and what comes after it is missing. Somebody had stopped it if kubelet gave notice, or
+if the runner wrote `{"stopped":true}`, which it does on SIGTERM, before anything else. A runner that comes to the end of its
+pack leaves no point without a line, so nothing has to say that it did.
 """
 
 import json
@@ -16,11 +21,13 @@ from typing import Any, BinaryIO, TypeGuard
 
 from simops_crds.indexes import Indexes
 from simops_operator.pod.archive import SkippedError, open_file, open_folder
-from simops_operator.pod.summary import Metrics, Outcome, encode, fitting, parse_numbers, read_metrics_in
+from simops_operator.pod.summary import Metrics, Outcome, fitting, parse_numbers, read_metrics_in
 
 RESULTS = "results.jsonl"
 MAX_LINE = 1 << 20
 MAX_FILE = 256 << 20
+SPARE_LINES = 10_000
+"""Lines that are read beside three for each point."""
 MAX_METRICS = 64 << 10
 """Bytes of the metrics of one point."""
 MAX_ALL_METRICS = 16 << 20
@@ -50,7 +57,7 @@ class Room:
     def take(self, metrics: Metrics) -> bytes:
         """Return as many metrics as there is room for, as the end of a line."""
         kept = fitting(metrics, min(MAX_METRICS, self._left))
-        text = b',"metrics":' + encode(kept) + (b',"metricsCut":true' if len(kept) < len(metrics) else b"")
+        text = b',"metrics":' + _ascii(kept) + (b',"metricsCut":true' if len(kept) < len(metrics) else b"")
         self._left -= len(text)
         return text
 
@@ -114,14 +121,16 @@ def read_lines(root: int, pack: Indexes) -> Lines:
         return lines
     with os.fdopen(file, "rb") as stream:
         lines.changed = os.fstat(file).st_mtime
-        for text in _texts(stream, lines.problems):
+        for text in _texts(stream, 3 * len(pack) + SPARE_LINES, lines.problems):
             _take(text, pack, lines)
     return lines
 
 
-def _texts(stream: BinaryIO, problems: Counter[str]) -> Iterator[bytes]:
-    """Yield the lines of a sane length."""
-    while stream.tell() < MAX_FILE:
+def _texts(stream: BinaryIO, limit: int, problems: Counter[str]) -> Iterator[bytes]:
+    """Yield the lines of a sane length, not more than there is time for."""
+    for _line in range(limit):
+        if stream.tell() >= MAX_FILE:
+            break
         text = stream.readline(MAX_LINE)
         if not text:
             return
@@ -131,7 +140,7 @@ def _texts(stream: BinaryIO, problems: Counter[str]) -> Iterator[bytes]:
         problems[f"lines longer than {MAX_LINE} bytes"] += 1
         while not text.endswith(b"\n") and len(text) == MAX_LINE and stream.tell() < MAX_FILE:
             text = stream.readline(MAX_LINE)
-    problems[f"what follows after {MAX_FILE} bytes"] += 1
+    problems["what follows after too many lines or bytes"] += 1
 
 
 def _take(text: bytes, pack: Indexes, lines: Lines) -> None:
@@ -195,7 +204,7 @@ def _shown(root: int, results: dict[int, Result], room: Room) -> Iterator[bytes]
     for index in sorted(results):
         result = results[index]
         line = {"index": index, "exitCode": result.exit_code, "seconds": round(result.seconds, 6)}
-        text = encode(line | {"reason": result.reason})[:-1]
+        text = _ascii(line | {"reason": result.reason})[:-1]
         yield text + (_metrics(root, index, room) if result.metrics is None else result.metrics) + b"}"
 
 
@@ -208,4 +217,9 @@ def _metrics(root: int, index: int, room: Room) -> bytes:
         metrics, error = read_metrics_in(folder)
     finally:
         os.close(folder)
-    return room.take(metrics) + (b',"metricsError":' + encode(error[:200]) if error else b"")
+    return room.take(metrics) + (b',"metricsError":' + _ascii(error[:200]) if error else b"")
+
+
+def _ascii(value: Any) -> bytes:
+    """Return compact JSON in which no character can be taken for the end of a line, as U+2028 may be."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

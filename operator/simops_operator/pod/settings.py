@@ -49,13 +49,13 @@ class PackSettings:
         return cls(
             sweep=_text(environ, "SIMOPS_SWEEP"),
             prefix=_text(environ, "SIMOPS_SWEEP_PREFIX").rstrip("/"),
-            round=int(_number(environ, "SIMOPS_ROUND")),
-            pack=int(_number(environ, "JOB_COMPLETION_INDEX")),
+            round=_integer(environ, "SIMOPS_ROUND"),
+            pack=_integer(environ, "JOB_COMPLETION_INDEX"),
             folder=_text(environ, "SIMOPS_POINTS_DIR"),
             command=tuple(command),
             params=params,
             batch=batch,
-            seconds=int(_number(environ, "SIMOPS_POINT_SECONDS")),
+            seconds=_integer(environ, "SIMOPS_POINT_SECONDS"),
         )
 
 
@@ -89,7 +89,7 @@ class Settings:
             key=f"{prefix}/{_text(environ, 'SIMOPS_POD')}",
             grace=_number(environ, "SIMOPS_GRACE_SECONDS"),
             stop=_number(environ, "SIMOPS_STOP_SECONDS"),
-            port=int(_number(environ, "SIMOPS_STOP_PORT")),
+            port=_integer(environ, "SIMOPS_STOP_PORT"),
             pack=pack,
         )
 
@@ -108,6 +108,13 @@ def _text(environ: Environ, name: str) -> str:
 def _number(environ: Environ, name: str) -> float:
     try:
         return float(_text(environ, name))
+    except ValueError as error:
+        raise _wrong(name) from error
+
+
+def _integer(environ: Environ, name: str) -> int:
+    try:
+        return int(_text(environ, name))
     except ValueError as error:
         raise _wrong(name) from error
 

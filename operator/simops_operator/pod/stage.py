@@ -5,13 +5,15 @@ this Pod's. The simulation starts when `ready` is there, so that is written last
 that is started again reads it, and touches nothing else.
 
 Whatever is wrong with what the store gives (it is not there, it is half, its digest is not the announced one), it is asked
-again until it is right or the Pod is stopped: nothing else could be done about it here.
+again until it is right or the Pod is stopped: nothing else could be done about it here. What is wrong with the volume ends
+the container, and kubelet starts another one.
 """
 
 import hashlib
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,10 @@ _FOLDERS = 100
 _NO_COMMAND = ("sh", "-c", "echo 'a parameter has a NUL character: no command line can hold it' >&2; exit 126")
 
 
+class VolumeError(Exception):
+    """The volume of the points cannot be written."""
+
+
 @dataclass(frozen=True, order=True)
 class Chunk:
     """A piece of the points in the store."""
@@ -37,24 +43,72 @@ class Chunk:
 
 
 def stage(settings: PackSettings, outputs: str, store: Store) -> Indexes:
-    """Write everything that the simulation container needs; the points of the pack."""
+    """Write everything that the simulation container needs; the points of the pack.
+
+    Raises:
+        VolumeError: it cannot be written.
+    """
     folder = Path(settings.folder)
-    (folder / CANCELLED).mkdir(exist_ok=True)
+    with _writing(folder):
+        (folder / CANCELLED).mkdir(exist_ok=True)
     parts = store.read(round_key(settings), lambda pieces: parts_of(b"".join(pieces), settings))
     pack = Indexes.of((index, index) for _chunk, own in parts for index in own)
     skipped = store.find(cancelled_key(settings), lambda pieces: mark_cancelled(folder, pack, b"".join(pieces)))
-    with (folder / ("points.jsonl" if settings.batch else "pack.sh")).open("wb") as script:
+    with _Script(folder / ("points.jsonl" if settings.batch else "pack.sh")) as script:
         if not settings.batch:
             script.write(line("pack", outputs, SCRATCH, settings.sweep, str(settings.seconds)))
         for chunk, own in parts:
             # A batch simulation has nobody who would skip for it what is cancelled.
             wanted = set(own).difference((skipped or ()) if settings.batch else ())
-            script.write(store.read(chunk_key(settings, chunk), _taker(chunk, wanted, settings, outputs)))
-    if not settings.batch:
-        (folder / "run.sh").write_bytes(Path(__file__).with_name("run.sh").read_bytes())
-    (folder / f"{READY}.new").write_text(str(pack))
-    (folder / f"{READY}.new").replace(folder / READY)
+            script.mark()
+            store.read(chunk_key(settings, chunk), _taker(script, chunk, wanted, settings, outputs))
+    with _writing(folder):
+        if not settings.batch:
+            (folder / "run.sh").write_bytes(Path(__file__).with_name("run.sh").read_bytes())
+        (folder / f"{READY}.new").write_text(str(pack))
+        (folder / f"{READY}.new").replace(folder / READY)
     return pack
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell a volume that cannot be written from a store that cannot be read: both are an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise VolumeError(f"cannot write {path}: {error.strerror}") from error
+
+
+class _Script:
+    """The file that says what is to be run. What a chunk adds to it can be taken back when the chunk is found to be damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._begin = 0
+        with _writing(path):
+            self._file = path.open("wb")
+
+    def __enter__(self) -> "_Script":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        with _writing(self._path):
+            self._file.close()
+
+    def mark(self) -> None:
+        """What is there now is good."""
+        self._begin = self._file.tell()
+
+    def take_back(self) -> None:
+        """Forget what was written since then."""
+        with _writing(self._path):
+            self._file.seek(self._begin)
+            self._file.truncate()
+
+    def write(self, text: bytes) -> None:
+        """Add something."""
+        with _writing(self._path):
+            self._file.write(text)
 
 
 def round_key(settings: PackSettings) -> str:
@@ -74,13 +128,13 @@ def chunk_key(settings: PackSettings, chunk: Chunk) -> str:
 
 def parts_of(text: bytes, settings: PackSettings) -> list[tuple[Chunk, list[int]]]:
     """Return the chunks that hold points of this Pod, and which; ValueError or LookupError: the text is no round's file."""
-    told = json.loads(text)
+    told = _object(text)
     if told["round"] != settings.round:
         raise ValueError(f"it is of round {told['round']}")
-    size = told["pointsPerPod"]
-    own = Indexes.parse(told["points"]).slice(settings.pack * size, (settings.pack + 1) * size)
+    size = int(told["pointsPerPod"])
+    own = _indexes(told).slice(settings.pack * size, (settings.pack + 1) * size)
     parts = []
-    for chunk in sorted(Chunk(each["first"], each["count"], each["sha256"]) for each in told["chunks"]):
+    for chunk in sorted(Chunk(int(each["first"]), int(each["count"]), str(each["sha256"])) for each in told["chunks"]):
         of_chunk = own[bisect_left(own, chunk.first) : bisect_left(own, chunk.first + chunk.count)]
         if of_chunk:
             parts.append((chunk, of_chunk))
@@ -89,12 +143,16 @@ def parts_of(text: bytes, settings: PackSettings) -> list[tuple[Chunk, list[int]
     return parts
 
 
-def _taker(chunk: Chunk, wanted: set[int], settings: PackSettings, outputs: str) -> Callable[[Iterable[bytes]], bytes]:
-    """Return what makes of the content of a chunk what the script says about its points."""
+def _taker(
+    script: _Script, chunk: Chunk, wanted: set[int], settings: PackSettings, outputs: str
+) -> Callable[[Iterable[bytes]], None]:
+    """Return what writes the points of a chunk into the script, from its content."""
 
-    def take(pieces: Iterable[bytes]) -> bytes:
+    def take(pieces: Iterable[bytes]) -> None:
+        script.take_back()
         found = points(pieces, chunk, wanted)
-        return b"".join(_batch_text(found, settings, outputs) if settings.batch else _runner_text(found, settings))
+        for text in _batch_text(found, settings, outputs) if settings.batch else _runner_text(found, settings):
+            script.write(text)
 
     return take
 
@@ -108,10 +166,10 @@ def points(pieces: Iterable[bytes], chunk: Chunk, wanted: set[int]) -> Iterator[
     for text in _lines(pieces):
         digest.update(text)
         if index in wanted:
-            point = json.loads(text)
+            point = _object(text)
             if point["index"] != index:
                 raise ValueError(f"point {point['index']} is in the place of point {index}")
-            yield index, point["params"]
+            yield index, dict(point["params"])
         index += 1
     if digest.hexdigest() != chunk.sha256 or index != chunk.first + chunk.count:
         raise ValueError("its content is not what was announced")
@@ -138,7 +196,8 @@ def _runner_text(found: Iterable[tuple[int, dict[str, Any]]], settings: PackSett
     group: list[tuple[int, bytes]] = []
     for index, own in found:
         params = all_params(settings, own)
-        with open(f"{settings.folder}/{index}.json", "wb", buffering=0) as file:  # noqa: PTH123 - a third of the time
+        path = f"{settings.folder}/{index}.json"
+        with _writing(Path(path)), open(path, "wb") as file:  # noqa: PTH123 - a third of the time
             file.write(_json(params))
         group.append((index, line("point", str(index), *words(settings.command, params))))
         if len(group) == _FOLDERS:
@@ -176,10 +235,22 @@ def mark_cancelled(folder: Path, pack: Indexes, text: bytes) -> set[int]:
 
     ValueError or LookupError: the text is not what `cancelled.json` holds.
     """
-    indexes = set(pack & Indexes.parse(json.loads(text)["points"]))
-    for index in indexes:
-        (folder / CANCELLED / str(index)).touch()
+    indexes = set(pack & _indexes(_object(text)))
+    with _writing(folder / CANCELLED):
+        for index in indexes:
+            (folder / CANCELLED / str(index)).touch()
     return indexes
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    told = json.loads(text)
+    if not isinstance(told, dict):
+        raise ValueError("its content is no JSON object")  # noqa: TRY004 - as for all that is wrong with it
+    return told
+
+
+def _indexes(told: dict[str, Any]) -> Indexes:
+    return Indexes.parse(str(told["points"]))
 
 
 def _json(value: Any) -> bytes:

@@ -121,11 +121,20 @@ class Store:
             pause()
 
     def find(self, key: str, take: Callable[[Iterator[bytes]], T]) -> T | None:
-        """Do the same with an object that may not be there; None if it is not."""
-        try:
-            return self.persist(f"read {key}", lambda client: take(client.pieces(key)))
-        except LostError:
-            return None
+        """Do the same with an object that may not be there; None if it is not.
+
+        Amazon S3 denies access to what is not there, unless one may list the bucket.
+        """
+
+        def once(client: Client) -> T | None:
+            try:
+                return take(client.pieces(key))
+            except S3Error as error:
+                if error.code in ("NoSuchKey", "AccessDenied"):
+                    return None
+                raise
+
+        return self.persist(f"read {key}", once)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object now. One try; a store that does not answer has none."""

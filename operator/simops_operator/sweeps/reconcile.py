@@ -194,7 +194,10 @@ class SweepReconciler:
         memory.pace.note(now, len(memory.books.succeeded | memory.books.failed | memory.gathered.results.ended))
         number = memory.books.rounds
         pods = tuple(p for p in present.pods.values() if p.number == number)
-        return Situation(sweep, present.jobs.get(number), pods, memory.facts(now), self._config, now)
+        job = present.jobs.get(number)
+        if sweep.is_settled:  # which round was the last was not asked; none is to go on
+            job = next((j for j in present.jobs.values() if not j.job.finished), None)
+        return Situation(sweep, job, pods, memory.facts(now), self._config, now)
 
     # Applying
     async def _apply(self, sweep: Sweep, steps: tuple[actions.Action, ...], memory: Memory) -> None:
@@ -299,7 +302,9 @@ class SweepReconciler:
         over = memory.round
         if over is not None and books.rounds > memory.books.rounds:
             metrics.SWEEP_ROUNDS.labels(reason=over.reason).inc()
-            metrics.SWEEP_POINTS.labels(outcome="lost").inc(len(over.points - memory.gathered.results.ended))
+            job = self._cache.of(sweep.uid).jobs.get(over.number)
+            if job is not None and job.job.finished:  # else what has no result was not run
+                metrics.SWEEP_POINTS.labels(outcome="lost").inc(len(over.points - memory.gathered.results.ended))
         memory.turn(books)
         self._cache.begin(sweep.uid, books.rounds)
 

@@ -145,9 +145,10 @@ def _reopen(at: Situation) -> Decision | None:
         return Decision((actions.WriteBooks(facts.books.reopen(spec.rerun.id, spec.rerun.points, at.total)),))
     if not facts.books.pending(at.total, at.sweep.cancelled_points).ranges and facts.round is None:
         return _stay(at)
-    if facts.books.verdict is not None:
+    if facts.books.verdict is not None:  # of its last end
         return Decision((actions.WriteBooks(replace(facts.books, verdict=None)),))
-    return None
+    # Said first: from then on it is a sweep that runs, and what went wrong before is not judged again.
+    return _say(at, _busy(at, Reason.JOB_CREATED, "there are more points to run"))
 
 
 def _stay(at: Situation) -> Decision:
@@ -299,10 +300,12 @@ def _adjust(at: Situation) -> Decision | None:
 def _wait(at: Situation) -> Decision | None:
     """Rounds of which nothing has started."""
     spec, job = at.sweep.spec, at.job
-    if at.started or spec is None or job is None:
+    if spec is None or job is None:
         return None
-    if job.job.suspended:
+    if job.job.suspended and not at.live:
         return _say(at, Outcome(Phase.QUEUED, Reason.SUSPENDED, "waiting in its queue", job_made=True))
+    if at.started:
+        return None
     oldest = min(at.live, key=lambda p: (p.pod.created, p.pod.name), default=None)
     patience = spec.template.pending_timeout_seconds
     pod = oldest.pod if oldest is not None else None
