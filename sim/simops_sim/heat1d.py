@@ -117,6 +117,16 @@ def eigenvalues(cells: int, modes: npt.ArrayLike) -> Array:
     return 4.0 * np.sin(np.pi * np.asarray(modes, dtype=np.float64) / (2 * cells)) ** 2
 
 
+def mode_shapes(cells: int, number: npt.NDArray[np.int64], boundary: Boundary) -> Array:
+    """Give the modes of these numbers on the grid of M cells, one per row."""
+    wave = np.arange(cells + 1) * number[:, None] % (2 * cells)  # exact: no loss of phase for high modes
+    if boundary == "dirichlet":
+        rows = np.where(wave > cells, -1.0, 1.0) * np.sin(np.pi / cells * np.minimum(wave % cells, -wave % cells))
+    else:
+        rows = np.cos(np.pi / cells * np.minimum(wave, 2 * cells - wave))
+    return np.asarray(rows)
+
+
 def to_modes(v: Array, boundary: Boundary) -> Array:
     """Give the amplitudes of the modes k = 0 … M of one row (discrete sine or cosine transform of type I)."""
     cells = v.size - 1
@@ -163,14 +173,9 @@ class Modes:
     @cached_property
     def shapes(self) -> Array:
         """The first of them on the grid, one per row."""
-        cells, number = self.cells, self.number[: self.dense]
-        wave = np.arange(cells + 1) * number[:, None] % (2 * cells)  # exact: no loss of phase for high modes
-        if self.boundary == "dirichlet":
-            rows = np.where(wave > cells, -1.0, 1.0) * np.sin(np.pi / cells * np.minimum(wave % cells, -wave % cells))
-        else:
-            rows = np.cos(np.pi / cells * np.minimum(wave, 2 * cells - wave))
+        rows = mode_shapes(self.cells, self.number[: self.dense], self.boundary)
         rows[0] = 1.0
-        return np.asarray(rows)
+        return rows
 
     def at(self, step: int, count: int) -> Array:
         """Give the amplitudes of the first modes after some steps."""
@@ -254,8 +259,11 @@ def solve(problem: Problem) -> Array:
     return field
 
 
-def heat(rows: Array, dx: float) -> Array:
-    """Give the heat content of each row by the trapezoid rule, in K·m (per unit of heat capacity and cross-section)."""
+def heat(rows: Array, dx: float | Array) -> Array:
+    """Give the heat content of each row by the trapezoid rule, in K·m (per unit of heat capacity and cross-section).
+
+    The distance of the grid points may be another one in each row.
+    """
     return np.asarray(dx * (rows.sum(axis=-1) - 0.5 * (rows[..., 0] + rows[..., -1])))
 
 
@@ -281,7 +289,7 @@ def exact(problem: Problem, times: npt.ArrayLike, x: npt.ArrayLike) -> Array:
         needed = np.ceil(np.minimum(np.sqrt(40.0 / tau) / np.pi, SERIES_MODES + 1)).astype(int)
     for top in np.unique(needed[times > 0.0]):
         rows = np.flatnonzero((needed == top) & (times > 0.0))
-        k, c, finite = _series(problem, int(top))
+        k, c, finite = series(problem, int(top))
         if top > SERIES_MODES and not finite:
             result[rows] = np.nan
             continue
@@ -293,7 +301,7 @@ def exact(problem: Problem, times: npt.ArrayLike, x: npt.ArrayLike) -> Array:
     return result
 
 
-def _series(problem: Problem, top: int) -> tuple[Array, Array, bool]:
+def series(problem: Problem, top: int) -> tuple[Array, Array, bool]:
     """Give mode numbers up to top, their coefficients for unit amplitude, and whether few suffice at any time."""
     shape, ends = problem.initial_condition, problem.boundary
     if shape == "gaussian":

@@ -7,6 +7,7 @@ page that has no disk block is a SIGBUS. matplotlib is imported only by `draw`.
 """
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -33,6 +34,7 @@ SERIES: Final = "result.csv"
 META: Final = "meta.json"
 METRICS: Final = "metrics.json"
 PLOT: Final = "simulation_results.png"
+PROFILE: Final = "final_profile.npy"
 
 SERIES_ROWS: Final = 10_000
 """`result.csv` holds at most about so many rows: beyond, every second, third, … step (and always the last one)."""
@@ -109,8 +111,7 @@ class FieldFile:
         self._stack.__exit__(kind, error, trace)
 
     def _header(self, rows: int) -> None:
-        shape = (rows, self.columns)
-        npy.write_array_header_1_0(self._file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        self._file.write(array_header((rows, self.columns)))
 
 
 class Recorder:
@@ -193,6 +194,19 @@ def metrics(recorder: Recorder, table: Array, solve_seconds: float) -> dict[str,
         "solve_seconds": solve_seconds,
         "steps_per_second": recorder.last_step / max(solve_seconds, 1e-9),
     }
+
+
+def array_header(shape: tuple[int, ...]) -> bytes:
+    """Give what stands before the values in a `.npy` file."""
+    buffer = io.BytesIO()
+    npy.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def write_array(path: Path, values: Array) -> None:
+    """Write an array as a `.npy` file."""
+    with replacing(path) as file:
+        file.write(array_header(values.shape) + values.astype("<f8").tobytes())
 
 
 def write_table(path: Path, table: Array) -> None:

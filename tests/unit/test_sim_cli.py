@@ -141,6 +141,9 @@ def test_an_explicit_folder_wins_over_the_environment(folder: Path, tmp_path: Pa
         ("--time_steps 1.5", "--time_steps: invalid whole number"),
         ("--time_steps inf", "--time_steps: "),
         ("--time_steps 1e15", "--time_steps: a field of"),
+        ("--time_steps 1e300", "--time_steps: must be at most"),
+        ("--time_steps 1e300 --method ftcs", "--time_steps: must be at most"),
+        ("--outputs some", "--outputs: invalid choice"),
         ("--spatial_steps 1e9", "--spatial_steps: "),
         ("--spatial_steps 2", "--spatial_steps: must be at least 3"),
         ("--method spectral", "--method: invalid choice"),
@@ -172,6 +175,21 @@ def test_an_unstable_explicit_choice_names_the_step_that_is_stable(
     assert "dt ≤ 0.02 s" in message
     assert "--time_steps 500" in message
     assert not folder.exists()
+
+
+def test_a_summary_has_the_numbers_and_the_last_row_of_the_field_and_nothing_else(folder: Path) -> None:
+    def told(content: dict[str, float]) -> dict[str, float]:
+        return {name: value for name, value in content.items() if name not in {"solve_seconds", "steps_per_second"}}
+
+    assert run("--method", "btcs") == 0
+    metrics, field = read(folder / outputs.METRICS), np.load(folder / outputs.FIELD)
+    assert run("--method", "btcs", "--outputs", "summary", plot=True) == 0
+    assert files(folder) == {outputs.METRICS, outputs.META, outputs.PROFILE}, "files of the earlier run are gone"
+    assert told(read(folder / outputs.METRICS)) == told(metrics)
+    assert np.array_equal(np.load(folder / outputs.PROFILE), field[-1])
+    assert read(folder / outputs.META)["files"] == [outputs.METRICS, outputs.PROFILE]
+    assert run("--method", "btcs") == 0
+    assert files(folder) == FIVE_FILES - {outputs.PLOT}
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_one_line(
