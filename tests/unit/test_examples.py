@@ -37,4 +37,5 @@ def test_the_points_of_an_example_are_problems_that_the_sample_simulation_can_so
     found = list(expand(spec.space, shared))
     assert len(found) in points
     for point in found:
-        Problem(**(shared | point))  # refuses what it cannot solve
+        values: Any = shared | point
+        Problem(**values)  # refuses what it cannot solve
