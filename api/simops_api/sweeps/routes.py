@@ -17,6 +17,7 @@ from simops_api.jobs.keys import IdempotencyKey
 from simops_api.jobs.manifests import is_sweep
 from simops_api.jobs.requests import RUN_EXAMPLES, Created, CreateQuery, JobRequest
 from simops_api.plots.draw import MEDIA
+from simops_api.strict import StrictRoute
 from simops_api.sweeps.models import (
     PlotQuery,
     PointList,
@@ -30,7 +31,7 @@ from simops_api.sweeps.models import (
 from simops_api.sweeps.points import point_row
 from simops_api.sweeps.table import csv_of, json_of, parquet_of
 
-router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES)
+router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
 
 PARQUET = "application/vnd.apache.parquet"
 _MANY = {
