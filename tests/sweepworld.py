@@ -102,6 +102,7 @@ class SweepWorld:
         self.pods: dict[str, Object] = {}
         self.objects: dict[str, Any] = {}
         self.store_is_up = True
+        self.has_bucket = False
         self.rejects_jobs = ""
         self.events: list[Object] = []
         self.feed: dict[str, list[Object]] = {"sweep": [], "job": [], "pod": []}
@@ -124,7 +125,7 @@ class SweepWorld:
         self.calls.die_at = None
         self.cache, self.queue = SweepCache(), Queue()
         queue = cast(WorkQueue[Key], self.queue)
-        cluster, store = cast(Cluster, FakeSweepCluster(self)), cast(Store, FakeStore(cast(Any, self)))
+        cluster, store = cast(Cluster, FakeSweepCluster(self)), cast(Store, BucketStore(cast(Any, self)))
         self.reconciler = SweepReconciler(
             cluster, store, self.cache, queue, self.config, self.max_points, at_once=one_by_one, in_thread=at_once
         )
@@ -447,6 +448,25 @@ class SweepWorld:
 
 def _over(pod: Object) -> bool:
     return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+
+class BucketStore(FakeStore):
+    """A store whose bucket is there only once it was made."""
+
+    _world: Any
+
+    async def ensure_bucket(self) -> None:
+        await super().ensure_bucket()
+        self._world.has_bucket = True
+
+    def _call(self, name: str) -> None:
+        super()._call(name)
+        if name != "ensure_bucket" and not self._world.has_bucket:
+            raise StoreError("NoSuchBucket")
+
+    async def list_keys(self, prefix: str) -> list[str]:
+        self._call("list_keys")
+        return await super().list_keys(prefix)
 
 
 class FakeSweepCluster:

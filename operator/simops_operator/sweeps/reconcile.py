@@ -173,9 +173,15 @@ class SweepReconciler:
 
     async def _load(self, sweep: Sweep, memory: Memory) -> None:
         """Learn what the store has of the sweep, and whether its Job is really gone if the watch has shown none."""
+        await self._ensure_bucket(memory)
         await memory.load(self._shelf(sweep))
         self._cache.begin(sweep.uid, memory.books.rounds)
         await self._look_for_job(sweep, memory)
+
+    async def _ensure_bucket(self, memory: Memory) -> None:
+        if not memory.bucket_ready:
+            await self._store.ensure_bucket()
+            memory.bucket_ready = True
 
     async def _look_for_job(self, sweep: Sweep, memory: Memory) -> None:
         number = memory.books.rounds
@@ -254,9 +260,7 @@ class SweepReconciler:
                 await self._write_books(sweep, books, memory)
 
     async def _expand(self, sweep: Sweep, memory: Memory) -> None:
-        if not memory.bucket_ready:
-            await self._store.ensure_bucket()
-            memory.bucket_ready = True
+        await self._ensure_bucket(memory)
         if sweep.spec is not None and sweep.spec.artifacts.delete_with_job:
             await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
         try:
@@ -378,9 +382,7 @@ class SweepReconciler:
 
     async def _write_record(self, sweep: Sweep, words: Told, memory: Memory) -> None:
         # As for jobs: the record first, so that the archive never lists what is not there, and all of it before the final status.
-        if not memory.bucket_ready:
-            await self._store.ensure_bucket()
-            memory.bucket_ready = True
+        await self._ensure_bucket(memory)
         record = record_of(self._situation(sweep, memory), words)
         await self._store.put_json(f"{sweep.prefix}/record.json", record)
         if sweep.spec is None or not sweep.spec.artifacts.delete_with_job:
