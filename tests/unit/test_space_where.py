@@ -197,7 +197,6 @@ def test_names_that_cannot_stand_in_a_condition_are_told() -> None:
 
 def test_a_parameter_in_a_condition_has_one_kind_of_values() -> None:
     assert "x is a number in some points and a text in others" in refusal("x == 1", axis(values=[1, "auto"]))
-    assert "x has a number that is too great for double precision" in refusal("x > 1", axis(values=[1, 10**400]))
     check(grid(axis(values=[1, "auto"]), axis("y"), where="y > 1"), {})
 
 

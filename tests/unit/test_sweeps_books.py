@@ -220,3 +220,10 @@ def test_a_later_line_replaces_the_one_of_its_point_in_the_table() -> None:
         '{"index":2,"exitCode":0,"round":0}',
         '{"index":5,"exitCode":0,"round":1}',
     ]
+
+
+def test_a_line_ends_where_its_file_says_and_nowhere_else() -> None:
+    row = '{"index":3,"exitCode":0,"metrics":{"a\u2028b\x85c":1.0}}'
+    (line,) = parse_lines(f'{row}\n{{"index":4,"exi')
+    assert line["metrics"] == {"a\u2028b\x85c": 1.0}
+    assert merged(f"{row}\n", {1: '{"index":1,"exitCode":0}'}) == f'{{"index":1,"exitCode":0}}\n{row}\n'

@@ -228,10 +228,6 @@ def _kind(space: Space, template_params: Parameters, name: str) -> Kind:
             WHERE,
             f"{name} is {' in some points and '.join(sorted(kinds))} in others: a parameter in a condition has one kind of values",
         )
-    if kinds == {Kind.NUMBER} and not all(where.is_double(value) for value in values if not isinstance(value, str)):
-        raise SpaceError(
-            WHERE, f"{name} has a number that is too great for double precision, with which conditions are computed"
-        )
     return next(iter(kinds))
 
 

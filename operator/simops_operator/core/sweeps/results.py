@@ -64,7 +64,7 @@ def _is_line(line: object) -> bool:
 def parse_lines(text: str) -> tuple[Line, ...]:
     """Return the lines of a file of results. What is no result, such as half a line, is left out."""
     out = []
-    for row in text.splitlines():
+    for row in text.split("\n"):  # not splitlines: JSON may have other line ends as they are, such as U+2028
         try:
             line = json.loads(row)
         except ValueError:
@@ -159,7 +159,7 @@ def merged(before: str | None, new: Mapping[int, str]) -> str:
 
 
 def _rows(text: str) -> Iterable[tuple[Line, str]]:
-    for row in text.splitlines():
+    for row in text.split("\n"):
         for line in parse_lines(row):
             yield line, row
 
