@@ -198,6 +198,7 @@ def test_half_a_line_is_no_result() -> None:
 def test_a_message_that_tells_only_a_part_sends_to_the_store() -> None:
     whole = parse_message('{"bundle":"b","succeeded":"0-1","failed":"","results":[{"index":0,"exitCode":0}]}')
     assert whole is not None
+    assert whole.lines is None
     assert [line["index"] for line in lines_of(whole) or ()] == [0, 1]
     cut = parse_message('{"bundle":"b","rangesCut":true}')
     assert cut is not None

@@ -92,6 +92,8 @@ def test_packs_give_the_same_whatever_their_pods_can_say(messages: str) -> None:
     assert (status["succeededPoints"], status["failedPoints"]) == ("0-3,5-9", "4")
     assert world.pods_made == 3
     assert world.table()[7]["bundle"] == next(k for k in world.objects if "/rounds/0/1/" in k and k.endswith(".zip"))
+    # What only the results in the store say is in the table too.
+    assert all(line["seconds"] == 0.5 for line in world.table().values())
 
 
 def test_no_write_of_the_operator_is_about_a_single_pod() -> None:

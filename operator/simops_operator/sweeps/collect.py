@@ -30,12 +30,16 @@ def _message(pod: PackPod) -> Message | None:
 async def _pack_of(shelf: Shelf, this: Round, before: Gathered, pod: PackPod) -> Pack:
     name, view = pod.pod.name, pod.pod
     message = _message(pod)
-    lines = lines_of(message) if message is not None and message.stored else None
+    told = message if message is not None and message.stored else None
+    lines = told.lines if told is not None else None
     if lines is None:
         is_news = bool((this.points_of(pod.pack) - before.results.ended).ranges)
         # A Pod of which no container has started left nothing.
         began = view.started or view.bundle.started or view.gone
+        # Its metrics are in the store alone when they were too long for the message.
         lines = await shelf.read_lines(this.number, pod.pack, name) if is_news and began else ()
+        if not lines and told is not None:
+            lines = lines_of(told) or ()
         is_whole = not is_news
     else:
         is_whole = message is not None and not message.missing

@@ -75,9 +75,7 @@ def parse_lines(text: str) -> tuple[Line, ...]:
 
 
 def lines_of(message: Message) -> tuple[Line, ...] | None:
-    """Return the results that a message tells: its lines, or made of its ranges. None when it tells too little."""
-    if message.lines is not None:
-        return message.lines
+    """Return results made of the ranges of a message, for points of which nothing better is left. None when it does not tell them."""
     if not message.is_whole:
         return None
     good = [{"index": i, "exitCode": 0, "reason": Reason.COMPLETED.value} for i in message.succeeded]
