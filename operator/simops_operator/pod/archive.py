@@ -45,8 +45,10 @@ class SkippedError(Exception):
 class Archive:
     """One pass over the outputs. The totals are valid once `chunks` has been read to its end."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, leave_out: frozenset[str] = frozenset()) -> None:
+        """Bundle everything below `root` but what is named in `leave_out`."""
         self._root = root
+        self._leave_out = leave_out
         self.files = 0
         self.bytes = 0
         self.size = 0
@@ -94,9 +96,11 @@ class Archive:
                     continue
                 raw, plain, kind = found
                 name = prefix + plain
+                if name in self._leave_out:
+                    continue
                 try:
                     if kind == "folder":
-                        inner = _open_folder(raw, folder, len(stack))
+                        inner = open_folder(raw, folder, len(stack))
                         stack.append((inner, name + "/", iter(_folder_listing(inner))))
                         continue
                     _check(name, kind)
@@ -266,7 +270,8 @@ def _regular(file: int) -> int:
     raise SkippedError(_kind(mode))
 
 
-def _open_folder(name: bytes, parent: int, depth: int) -> int:
+def open_folder(name: bytes, parent: int, depth: int = 0) -> int:
+    """Open a folder in another one, never through a link, or say why not."""
     if depth > _MAX_DEPTH:
         raise SkippedError(f"more than {_MAX_DEPTH} folders deep")
     try:

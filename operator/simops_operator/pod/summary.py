@@ -1,5 +1,5 @@
-"""What the sidecar tells the operator: the numbers of metrics.json and the summary of the bundle, in at most 4096
-bytes.
+"""What the sidecar tells the operator: the summary of the bundle with the numbers of metrics.json, or with how the points
+of a pack have ended, in at most 4096 bytes.
 
 kubelet reads the termination message from a file when the container ends, however it ends. So the file is written
 before each step that could be the last one and says at every moment what is true at that moment; nothing has to be
@@ -25,6 +25,28 @@ Metrics = dict[str, int | float]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the points of a pack have ended, as index ranges."""
+
+    succeeded: str = ""
+    failed: str = ""
+    missing: str = ""
+    """Those that have no result and were not cancelled."""
+    skipped: str = ""
+    """Those that have no result because they were cancelled."""
+    lines: tuple[bytes, ...] = ()
+    """A JSON object for each point that has ended, in the order of their indexes."""
+    note: str | None = None
+    """What is wrong with results.jsonl."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the ranges, and the rest only where there is something to tell."""
+        shown = {"succeeded": self.succeeded, "failed": self.failed, "missing": self.missing}
+        notes = {"skippedPoints": self.skipped, "resultsError": _cut(self.note, 300)}
+        return shown | {key: text for key, text in notes.items() if text}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """The outcome of one upload; docs/architecture.md explains the fields."""
 
@@ -34,6 +56,8 @@ class Summary:
     size: int = 0
     sha256: str | None = None
     metrics: Metrics = field(default_factory=dict)
+    outcome: Outcome | None = None
+    """Of a pack, in place of metrics."""
     partial: bool = False
     skipped: int = 0
     seconds: float = 0.0
@@ -49,7 +73,7 @@ class Summary:
             "bytes": self.bytes,
             "size": self.size,
             "sha256": self.sha256,
-            "metrics": self.metrics,
+            **({"metrics": self.metrics} if self.outcome is None else self.outcome.as_dict()),
             "partial": self.partial,
             "skipped": self.skipped,
             "seconds": round(self.seconds, 3),
@@ -59,18 +83,37 @@ class Summary:
         return shown | {key: text for key, text in notes.items() if text}
 
     def message(self) -> "builtins.bytes":
-        """Return the compact JSON for the termination message, with as many metrics as fit."""
+        """Return the compact JSON for the termination message, with as much of it as fits."""
+        if self.outcome is not None:
+            return self._pack_message(self.outcome)
         whole = encode(self.as_dict())
         if len(whole) <= MAX_MESSAGE:
             return whole
         room = MAX_MESSAGE - len(encode(replace(self, metrics={}).as_dict() | {"metricsCut": True}))
-        kept: Metrics = {}
-        for name, value in self.metrics.items():
-            room -= len(encode({name: value})) - 1  # Without braces, with a comma.
-            if room < 0:
-                break
-            kept[name] = value
+        kept = fitting(self.metrics, room)
         return encode(replace(self, metrics=kept).as_dict() | {"metricsCut": True})
+
+    def _pack_message(self, outcome: Outcome) -> "builtins.bytes":
+        """All results, else the ranges alone, else not even those."""
+        shown = encode(self.as_dict())
+        size = len(shown) + len(b',"results":[]') + sum(len(line) + 1 for line in outcome.lines)
+        if size <= MAX_MESSAGE:
+            return b'%s,"results":[%s]}' % (shown[:-1], b",".join(outcome.lines))
+        if len(shown) <= MAX_MESSAGE:
+            return shown
+        ranges = {"succeeded", "failed", "missing", "skippedPoints"}
+        return encode({k: v for k, v in self.as_dict().items() if k not in ranges} | {"rangesCut": True})
+
+
+def fitting(metrics: Metrics, room: int) -> Metrics:
+    """Return the first metrics that take no more than so many bytes as JSON, without the braces."""
+    kept: Metrics = {}
+    for name, value in metrics.items():
+        room -= len(encode({name: value})) - 1  # Without braces, with a comma.
+        if room < 0:
+            break
+        kept[name] = value
+    return kept
 
 
 def encode(value: Any) -> bytes:
@@ -82,12 +125,21 @@ def read_metrics(outputs: str) -> tuple[Metrics, str | None]:
     """The finite numbers of `metrics.json`, and what is wrong with the file, if anything."""
     try:
         folder = os.open(outputs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.stat("metrics.json", dir_fd=folder, follow_symlinks=False)
-            file = open_file(b"metrics.json", folder)
-        finally:
-            os.close(folder)
-        with os.fdopen(file, "rb") as stream:
+    except FileNotFoundError:
+        return {}, None
+    except OSError as error:
+        return {}, f"metrics.json: {error}"
+    try:
+        return read_metrics_in(folder)
+    finally:
+        os.close(folder)
+
+
+def read_metrics_in(folder: int) -> tuple[Metrics, str | None]:
+    """The same of an open folder."""
+    try:
+        os.stat("metrics.json", dir_fd=folder, follow_symlinks=False)
+        with os.fdopen(open_file(b"metrics.json", folder), "rb") as stream:
             text = stream.read(MAX_METRICS_FILE + 1)
     except FileNotFoundError:
         return {}, None
@@ -106,6 +158,14 @@ def parse_metrics(text: bytes) -> tuple[Metrics, str | None]:
         return {}, f"metrics.json is no valid JSON: {error}"
     if not isinstance(content, dict):
         return {}, "metrics.json is no JSON object of names and numbers"
+    metrics, dropped = parse_numbers(content)
+    if not dropped:
+        return metrics, None
+    return metrics, f"metrics.json: {len(dropped)} values are no finite numbers: {', '.join(dropped[:5])}"
+
+
+def parse_numbers(content: dict[str, Any]) -> tuple[Metrics, list[str]]:
+    """Return what is a finite number and has a name, and the names of the rest."""
     metrics: Metrics = {}
     dropped = []
     for key, value in content.items():
@@ -115,9 +175,7 @@ def parse_metrics(text: bytes) -> tuple[Metrics, str | None]:
             dropped.append(name)
         else:
             metrics[name] = number
-    if not dropped:
-        return metrics, None
-    return metrics, f"metrics.json: {len(dropped)} values are no finite numbers: {', '.join(dropped[:5])}"
+    return metrics, dropped
 
 
 def _number(value: object) -> int | float | None:
