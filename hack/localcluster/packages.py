@@ -1,7 +1,8 @@
-"""The Debian or Ubuntu packages that the native cluster needs: installed when root, named otherwise."""
+"""The Debian or Ubuntu packages that the native cluster and the tests need: installed when root, named otherwise."""
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from localcluster.components import CNI_PLUGIN_FOLDERS
@@ -22,6 +23,8 @@ PROGRAMS = {
     "mount": "mount",
 }
 CNI_PACKAGE = "containernetworking-plugins"
+SHELLS = {"bash": "bash", "busybox": "busybox", "dash": "dash"}
+"""The shells with which the runner of packs is tested."""
 
 
 def cni_plugins() -> Path | None:
@@ -31,8 +34,17 @@ def cni_plugins() -> Path | None:
 
 def missing_packages() -> list[str]:
     """Return the packages of the programs that are not there."""
-    missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=SEARCH) is None}
+    missing = _missing(PROGRAMS)
     return sorted(missing if cni_plugins() else missing | {CNI_PACKAGE})
+
+
+def missing_shells() -> list[str]:
+    """Return the packages of the shells that are not there."""
+    return sorted(_missing(SHELLS))
+
+
+def _missing(programs: dict[str, str]) -> set[str]:
+    return {package for program, package in programs.items() if shutil.which(program, path=SEARCH) is None}
 
 
 def install_commands(packages: list[str]) -> list[list[str]]:
@@ -43,9 +55,10 @@ def install_commands(packages: list[str]) -> list[list[str]]:
     ]
 
 
-def ensure_packages() -> None:
-    """Install what is missing, saying so first."""
-    missing = missing_packages()
+def ensure_packages(look: Callable[[], list[str]] | None = None) -> None:
+    """Install what is missing (without another list: of what the native cluster needs), saying so first."""
+    look = look or missing_packages
+    missing = look()
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -60,6 +73,6 @@ def ensure_packages() -> None:
             timeout=15 * 60,
             env={"DEBIAN_FRONTEND": "noninteractive"},
         )
-    if still := missing_packages():
+    if still := look():
         msg = f"installed, but still missing: {' '.join(still)}"
         raise StepError(msg)

@@ -130,11 +130,18 @@ class Server:
         return False
 
 
+_ANSWERS = {
+    "503": (b"503 Slow Down", b""),
+    "403": (b"403 Forbidden", b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
+}
+
+
 class Proxy:
     """Forwards requests one by one; `spoil(head)` may name a mishap for one of them.
 
     `reset`: the connection is reset before the store sees anything. `503`: the proxy answers. `cut`: the store gets half
-    of the body. `lost`: the store does it and the answer is lost. `trickle`: the body goes through slowly.
+    of the body. `lost`: the store does it and the answer is lost. `half`: the answer ends in its middle. `trickle`: the
+    body goes through slowly. `403`: the proxy answers that access is denied.
     """
 
     def __init__(self, server: Server, spoil: Callable[[str], str | None]) -> None:
@@ -189,9 +196,11 @@ class Proxy:
         if mishap == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
-        if mishap == "503":
+        if mishap in _ANSWERS:
             stream.read(length)
-            client.sendall(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            status, body = _ANSWERS[mishap]
+            client.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n" % (status, len(body)))
+            client.sendall(b"Content-Type: application/xml\r\n\r\n" + body)
             return False
         with socket.create_connection(self._target) as server, server.makefile("rb") as answers:
             server.sendall(head)
@@ -208,6 +217,9 @@ class Proxy:
             without_body = head.startswith(b"HEAD") or b" 204 " in answer[:20]
             body = b"" if without_body else answers.read(_length(answer))
             if mishap == "lost":
+                return False
+            if mishap == "half":
+                client.sendall(answer + body[: len(body) // 2])
                 return False
             client.sendall(answer + body)
         return True

@@ -32,7 +32,7 @@ class Sidecar:
         self._message.touch()
         self.environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "operator"),
+            "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'crds'}",
             "PYTHONWARNINGS": "error",
             "SIMOPS_OUTPUTS": str(self.outputs),
             "SIMOPS_STORE_ENDPOINT": store.endpoint if store else "http://127.0.0.1:9",
@@ -113,11 +113,15 @@ class Sidecar:
 
     def told(self) -> dict[str, Any]:
         """The termination message."""
-        text = self._message.read_bytes()
+        text = self.message()
         assert len(text) <= 4096
         content = json.loads(text)
         assert isinstance(content, dict)
         return content
+
+    def message(self) -> bytes:
+        """The termination message as kubelet reads it."""
+        return self._message.read_bytes()
 
     def text(self) -> str:
         """The log so far."""

@@ -67,21 +67,22 @@ class Sidecar:
             self._took_partial = True
 
     def _prepare(self, pack: Pack) -> Summary | None:
-        """Let a worker bring the points; what went wrong, if anything did."""
+        """See to it that the points are there; what went wrong, if anything did."""
+        if not pack.recall():
 
-        def work() -> Summary:
-            return Summary(error=pack.prepare(self._target, log))
-
-        def attend() -> None:
-            if self._signals.stopped_at is not None:
+            def attend() -> None:
                 # Nothing has run, so there is nothing to keep; and whatever the worker waits for, it is not waited for here.
-                why = f": {pack.obstacle}" if pack.obstacle else ""
-                self._end(Summary(error=f"stopped before its points were there{why}"))
+                if self._signals.stopped_at is not None and not pack.recall():
+                    why = f": {pack.obstacle}" if pack.obstacle else ""
+                    self._end(Summary(error=f"stopped before its points were there{why}"))
 
-        outcome = self._in_worker(work, Summary(), time.monotonic(), attend)
-        if outcome.error is not None:
-            return outcome
-        pack.watch(self._target(), log)
+            def work() -> Summary:
+                return Summary(error=pack.prepare(self._target, log))
+
+            outcome = self._in_worker(work, Summary(), time.monotonic(), attend)
+            if outcome.error is not None:
+                return outcome
+        pack.watch(self._target, log)
         return None
 
     def _wait_for_log(self) -> None:

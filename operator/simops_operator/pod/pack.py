@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simops_crds.indexes import Indexes
     from simops_operator.pod.store import Target
 
+READY = "ready"
+"""The file that holds the pack; the simulation starts when it is there."""
 LOOK_SECONDS = 15.0
 """How often it is asked which points are cancelled."""
 _REQUEST_SECONDS = 3600.0
@@ -34,15 +36,20 @@ class Pack:
         self._outputs = outputs
         self._folder = Path(settings.folder)
 
-    def prepare(self, target: Callable[[], "Target"], note: Note) -> str | None:
-        """Bring the points into their volume, unless a container before this one has done it; why that cannot be done."""
+    def recall(self) -> bool:
+        """Whether the points are in their volume already; then a container before this one has brought them."""
         from simops_crds.indexes import Indexes  # noqa: PLC0415 - imports take time: the signals come first
-        from simops_operator.pod import stage, store  # noqa: PLC0415
 
-        ready = self._folder / stage.READY
-        if ready.exists():
-            self.points = Indexes.parse(ready.read_text())
-            return None
+        try:
+            self.points = Indexes.parse((self._folder / READY).read_text())
+        except FileNotFoundError:
+            return False
+        return True
+
+    def prepare(self, target: Callable[[], "Target"], note: Note) -> str | None:
+        """Bring the points into their volume; why that cannot be done."""
+        from simops_operator.pod import stage, store  # noqa: PLC0415 - 0.3 s of CPU
+
         began = time.monotonic()
 
         def obstacle(text: str) -> None:
@@ -64,7 +71,7 @@ class Pack:
 
         return {int(path.name) for path in (self._folder / stage.CANCELLED).iterdir()}
 
-    def watch(self, target: "Target", note: Note) -> None:
+    def watch(self, target: Callable[[], "Target"], note: Note) -> None:
         """Look from time to time which points are cancelled, until the process ends.
 
         A pack of one point needs it not: its Pod is stopped as a whole.
@@ -72,7 +79,7 @@ class Pack:
         if len(self.points) > 1:
             threading.Thread(target=self._look, args=(target, note), name="cancelled", daemon=True).start()
 
-    def _look(self, target: "Target", note: Note) -> None:
+    def _look(self, target: Callable[[], "Target"], note: Note) -> None:
         from simops_operator.pod import stage, store  # noqa: PLC0415
 
         told, due = False, 0.0
@@ -87,7 +94,7 @@ class Pack:
             stage.mark_cancelled(self._folder, self.points, b"".join(pieces))
 
         try:
-            connection = store.Store(target, lambda: due - time.monotonic(), once)
+            connection = store.Store(target(), lambda: due - time.monotonic(), once)
         except store.OutOfTimeError as error:
             note(f"{error} (it is not looked which points are cancelled)")
             return

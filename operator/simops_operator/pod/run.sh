@@ -13,6 +13,7 @@
 #   a background process of its own.
 # - `wait` ends early when a trapped signal comes. bash may then have lost how the process ended, so no signal is used but the
 #   one that stops the pack, after which it is not asked.
+# - A process that was just forked still has the traps of its parent, and loses a signal that comes before it has dropped them.
 set -fu
 
 points=${0%/*}
@@ -20,14 +21,17 @@ kill_after=${SIMOPS_KILL_SECONDS:-10}
 cgroup=/sys/fs/cgroup
 stopping=
 results=
+scratch=
 child=
 
 # The line comes first, while there is time: the bundle container reads from it that the point under way did not bring the
 # container down.
 trap told_to_stop TERM
 told_to_stop() {
-  [ -n "$stopping" ] || [ -z "$results" ] || printf '{"stopped":true}\n' >>"$results"
+  [ -z "$stopping" ] || return 0
   stopping=yes
+  [ -z "$results" ] || printf '{"stopped":true}\n' >>"$results"
+  [ -z "$scratch" ] || printf '' >"$scratch.stop"
   [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null
 }
 
@@ -44,7 +48,7 @@ pack() {
   count_oom_kills
   fifo=$scratch.log
   command -v tee >/dev/null 2>&1 && command -v mkfifo >/dev/null 2>&1 && mkfifo "$fifo" 2>/dev/null || fifo=
-  watch </dev/null >/dev/null 2>&1 &
+  { watch; } </dev/null >/dev/null 2>&1 &
   watcher=$!
 }
 
@@ -91,22 +95,29 @@ now() {
   clock=$((${up%.*} * 100 + 1${up#*.} - 100))
 }
 
-# `exec`, so that the command is never one of this shell's own functions or builtins. Both ends of the FIFO are opened here and
-# inherited, as those of a pipe: opened by those who use them, one would wait for the other for ever if that had been killed.
+# Both ends of the FIFO are opened here and inherited, as those of a pipe: opened by those who use them, one would wait for the
+# other for ever if that had been killed.
 start() {
   tee=
   if [ -n "$fifo" ]; then
     {
       tee "$SIMOPS_OUTPUTS/log.txt" <&6 5>&- 6<&- 7>&- &
       tee=$!
-      exec "$@" </dev/null >&7 2>&1 5>&- 6<&- 7>&- &
+      { become "$@"; } </dev/null >&7 2>&1 5>&- 6<&- 7>&- &
       child=$!
     } 5<>"$fifo" 6<"$fifo" 7>"$fifo"
   fi
   if [ -z "$child" ]; then
-    exec "$@" </dev/null >"$SIMOPS_OUTPUTS/log.txt" 2>&1 &
+    { become "$@"; } </dev/null >"$SIMOPS_OUTPUTS/log.txt" 2>&1 &
     child=$!
   fi
+}
+
+# A process just forked is not told to stop by a signal that it has lost, but finds what was left before the signal was sent.
+# `exec`, so that the command is never one of this shell's own functions or builtins.
+become() {
+  [ ! -e "$scratch.stop" ] || exit 143
+  exec "$@"
 }
 
 # Wait for the simulation; its exit code is in `code`. Whoever is told to stop before there is a child stops it here.
@@ -123,18 +134,22 @@ await() {
 # Beside it all: stop the simulation when its time is over, and tee when something holds it back though the simulation has ended.
 # Nothing in a shell waits for a limited time, and a process for each point that does would cost as much as a short point.
 watch() {
-  trap - TERM
   dead=
+  told=
   while sleep 1 && kill -0 $$; do
     read -r process due helper <"$scratch.now" || continue
     now
     if ! kill -0 "$process"; then
-      [ "$dead" != "$process" ] || kill -s KILL "$helper"
-      dead=$process
-    elif [ "$clock" -ge $((due + 100 * kill_after)) ]; then
-      kill -s KILL "$process"
-    elif [ "$clock" -ge "$due" ]; then
+      [ "$dead" != "$process $due" ] || kill -s KILL "$helper"
+      dead="$process $due"
+    elif [ "$clock" -lt "$due" ]; then
+      continue
+    elif [ "$told" != "$process $due" ]; then
       kill -s TERM "$process"
+      told="$process $due"
+      patience=$((clock + 100 * kill_after))
+    elif [ "$clock" -ge "$patience" ]; then
+      kill -s KILL "$process"
     fi
   done
 }
@@ -143,11 +158,23 @@ watch() {
 # PID 1 it is known which they are.
 end_leftovers() {
   [ $$ -eq 1 ] || return 0
-  left=
-  { read -r left </proc/1/task/1/children; } 2>/dev/null
-  for process in $left; do
-    case $process in "$watcher" | "$tee") ;; *) kill -s KILL "$process" 2>/dev/null ;; esac
+  children_of 1
+  for process in $found; do
+    case $process in "$watcher" | "$tee") ;; *) end_tree "$process" ;; esac
   done
+}
+
+end_tree() {
+  children_of "$1"
+  kill -s KILL "$1" 2>/dev/null
+  for process in $found; do
+    end_tree "$process"
+  done
+}
+
+children_of() {
+  found=
+  { read -r found <"/proc/$1/task/$1/children"; } 2>/dev/null
 }
 
 # Why a point has failed, where the shell knows it.
@@ -174,11 +201,11 @@ count_oom_kills() {
 }
 
 stop() {
-  kill "$watcher"
+  kill -s KILL "$watcher"
   exit 143
 }
 
 . "$points/pack.sh"
 [ -z "$stopping" ] || stop
-kill "$watcher"
+kill -s KILL "$watcher"
 exit 0

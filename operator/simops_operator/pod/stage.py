@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from simops_crds.indexes import Indexes
+from simops_operator.pod.pack import READY
 from simops_operator.pod.settings import PackSettings
 from simops_operator.pod.store import Store
 
-READY = "ready"
 CANCELLED = "cancelled"
 SCRATCH = "/tmp"  # noqa: S108 - of the simulation container, an emptyDir
 _FOLDERS = 100
