@@ -50,6 +50,7 @@ def test_a_larger_grid_adds_each_of_its_points_that_is_not_there_once(
 
 
 @given(st.integers(1, 6), st.integers(1, 4))
+@settings(deadline=None)
 def test_a_grid_that_is_made_finer_by_whole_parts_becomes_just_the_finer_grid(parts: int, factor: int) -> None:
     old, new = grid(lin(parts + 1), log(parts + 1)), grid(lin(parts * factor + 1), log(parts * factor + 1))
     both = [*expand(old, {}), *new_points(old, new)]
@@ -97,6 +98,7 @@ def test_more_samples_are_those_that_the_sequence_goes_on_with(method: str, few:
 
 
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=5))
+@settings(deadline=None)
 def test_a_sweep_may_grow_again_and_again(sizes: list[int]) -> None:
     points: list[Point] = []
     sizes.sort()

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SCALARS, axis, grid, listed, space, zipped
 
@@ -22,6 +22,7 @@ def values_of(described: Axis) -> list[Any]:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=4))
+@settings(deadline=None)
 def test_a_grid_has_every_combination_once_and_its_first_axis_is_the_slowest(several: list[list[Any]]) -> None:
     wanted = [{f"x{i}": value for i, value in enumerate(row)} for row in itertools.product(*several)]
     described = grid(*(axis(f"x{i}", values=values) for i, values in enumerate(several)))
@@ -37,6 +38,7 @@ def same(point: dict[str, Any]) -> list[tuple[str, type, Any]]:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=3))
+@settings(deadline=None)
 def test_a_zip_takes_the_axes_side_by_side(several: list[list[Any]]) -> None:
     shortest = min(map(len, several))
     axes = [axis(f"x{i}", values=values[:shortest]) for i, values in enumerate(several)]
@@ -66,6 +68,7 @@ ENDS = st.floats(-1e300, 1e300)
 
 
 @given(ENDS, ENDS, st.integers(2, 50))
+@settings(deadline=None)
 def test_a_linspace_begins_and_ends_exactly_and_goes_in_even_steps(start: float, stop: float, num: int) -> None:
     values = values_of(axis(linspace={"start": start, "stop": stop, "num": num}))
     assert (len(values), values[0], values[-1]) == (num, start, stop)
@@ -79,6 +82,7 @@ POSITIVE = st.floats(1e-320, 1e300)
 
 
 @given(POSITIVE, POSITIVE, st.integers(2, 50))
+@settings(deadline=None)
 def test_a_logspace_begins_and_ends_exactly_and_has_one_ratio(start: float, stop: float, num: int) -> None:
     values = values_of(axis(logspace={"start": start, "stop": stop, "num": num}))
     assert (len(values), values[0], values[-1]) == (num, start, stop)
@@ -123,6 +127,7 @@ def test_one_value_of_a_range_is_its_first() -> None:
 
 
 @given(ENDS, ENDS, st.integers(1, 20), st.integers(1, 7), st.sampled_from(["linspace", "logspace"]))
+@settings(deadline=None)
 def test_a_finer_axis_has_every_value_of_a_coarser_one_to_the_last_bit(
     start: float, stop: float, parts: int, factor: int, how: str
 ) -> None:
@@ -133,6 +138,7 @@ def test_a_finer_axis_has_every_value_of_a_coarser_one_to_the_last_bit(
 
 
 @given(st.integers(-50, 50), st.integers(0, 40), st.integers(1, 9))
+@settings(deadline=None)
 def test_integers_are_integers_and_stop_at_the_greatest_that_may_occur(low: int, width: int, step: int) -> None:
     values = values_of(axis(integers={"low": low, "high": low + width, "step": step}))
     assert values == list(range(low, low + width + 1, step))

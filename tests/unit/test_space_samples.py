@@ -156,6 +156,28 @@ def test_another_process_makes_the_same_points_and_loads_only_what_it_needs(desc
     assert answers[0] == answers[1] == [digest(chunks(expand(described, {"k": 2.0}))), str(loaded)]
 
 
+CHECK = """
+import sys
+from simops_crds.space import check, count
+from simops_crds.v1alpha1.sweep import Space
+space = Space.model_validate_json(sys.argv[1])
+check(space, {"k": 2.0})
+print(count(space), sorted({name.split(".")[0] for name in sys.modules} & {"numpy", "scipy", "simpleeval"}))
+"""
+
+
+def test_who_only_checks_a_space_needs_nothing_to_compute_with() -> None:
+    described = space("sobol", *AXES, samples=9000, where="k * c < 1.5 and a > 0.1")
+    answer = subprocess.run(
+        [sys.executable, "-c", CHECK, described.model_dump_json(by_alias=True, exclude_none=True)],
+        env={"PYTHONPATH": str(Path(__file__).resolve().parents[2] / "crds")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert answer == "9000 []\n"
+
+
 KNOWN = {
     "random": "c681c04e17a77852",
     "latinHypercube": "a2cddcffaadc3ce7",
