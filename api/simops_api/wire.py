@@ -12,6 +12,8 @@ from simops_api.errors import ProblemError, response_of
 
 _HEAD_SECONDS = 20.0
 """How long a connection may take to send the head of a request, counted from when the one before was answered."""
+_LINGER_SECONDS = 2.0
+"""How long what still comes is thrown away after a refusal: a connection that is closed while the other side sends is reset, and the refusal lost."""
 
 
 class Wire(H11Protocol):
@@ -20,6 +22,7 @@ class Wire(H11Protocol):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._waiting: asyncio.TimerHandle | None = None
+        self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
@@ -28,8 +31,9 @@ class Wire(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        super().data_received(data)
-        self._look()
+        if not self._is_refused:
+            super().data_received(data)
+            self._look()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -42,11 +46,17 @@ class Wire(H11Protocol):
         super().connection_lost(exc)
 
     def _look(self) -> None:
+        if self._is_refused:
+            return
         # An answered request may have a body still to come: who sends on and on has no request either.
         if self.cycle is not None and not self.cycle.response_complete:
             self._wait_no_more()
         elif self._waiting is None and not self.transport.is_closing():
-            self._waiting = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+            self._wait(_HEAD_SECONDS)
+
+    def _wait(self, seconds: float) -> None:
+        self._wait_no_more()
+        self._waiting = self.loop.call_later(seconds, self.transport.close)
 
     def _wait_no_more(self) -> None:
         if self._waiting is not None:
@@ -75,4 +85,9 @@ class Wire(H11Protocol):
         )
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._is_refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._wait(_LINGER_SECONDS)
+        else:
+            self.transport.close()

@@ -52,6 +52,15 @@ async def test_a_long_name_is_not_repeated_at_length(gateway: aiohttp.ClientSess
         assert len((await problem_in(response, 400))["detail"]) < 200
 
 
+@pytest.mark.parametrize(
+    "body", ['{"%s": 1}', '{"params": {"%s": 1}}', '{"params": {"%s-": []}}', '{"labels": {"a%s": 1}}']
+)
+async def test_a_refusal_is_shorter_than_what_it_is_about(gateway: aiohttp.ClientSession, body: str) -> None:
+    async with gateway.post(JOBS, data=body % ("x" * 3500), headers=JSON) as response:
+        problem = await problem_in(response, 422)
+    assert len(json.dumps(problem)) < 2000
+
+
 REPEATED: list[tuple[str, str, str]] = [
     ("GET", f"{JOBS}?page=1&page=2", "page"),
     ("GET", f"{JOBS}?size=1&size=1", "size"),

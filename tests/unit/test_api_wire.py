@@ -15,7 +15,8 @@ from simops_api import wire
 
 Scope = dict[str, Any]
 SOON = 0.2
-PATIENCE = 30.0
+PATIENCE = 15.0
+"""Less than a connection has by default."""
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -165,6 +166,17 @@ async def test_what_is_no_http_is_told_so_in_a_problem_document(sent: bytes, sta
         assert problem["status"] == status
         assert words in problem["detail"]
         assert "s3cret" not in problem["detail"]
+
+
+async def test_a_refusal_arrives_though_its_sender_has_more_to_say_and_the_connection_ends_though_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "_LINGER_SECONDS", 1.0)
+    async with running() as (_, port), connected(port) as (reader, writer):
+        writer.write(b"hello\r\n\r\n" + b"x" * 1_000_000)
+        sending = asyncio.create_task(trickle(writer, b"x" * 100_000))
+        assert b"illegal request line" in await reader.read()  # and the connection is not reset
+        await sending  # until it is told that nobody listens
 
 
 async def test_a_broken_body_after_the_answer_ends_the_connection_and_says_nothing_more(

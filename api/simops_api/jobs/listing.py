@@ -49,7 +49,7 @@ def listing(jobs: Index | None, sweeps: Sequence[SweepRecord], query: Query, fir
             entries += [record.document for record in selection.records(piece.first, piece.last)]
             continue
         sweep = blocks[piece.block][0]
-        entries += [PointAt(sweep, i) for i in sweep.select(query.phases).slice(piece.first, piece.last)]
+        entries += [PointAt(sweep, i) for i in sweep.slice(query.phases, piece.first, piece.last)]
     return Listing(total, entries[::step])
 
 

@@ -92,9 +92,10 @@ class Sweeps:
         """
         self._check_size(query.size)
         record = await self._shelf.settled(record)
-        chosen = record.select({phase.value for phase in query.status} or None)
+        phases = {phase.value for phase in query.status} or None
         first = (query.page - 1) * query.size
-        return len(chosen), await self._shelf.rows(record, chosen.slice(first, first + query.size))
+        chosen = record.slice(phases, first, first + query.size)
+        return record.count(phases), await self._shelf.rows(record, chosen)
 
     async def table(self, record: SweepRecord) -> tuple[SweepRecord, Columns]:
         """Return a sweep with the states of all its points, and the columns of its table.
