@@ -3,6 +3,7 @@
 import uvicorn
 
 from simops_api.app import application
+from simops_api.wire import Wire
 
 
 def main() -> None:
@@ -10,6 +11,7 @@ def main() -> None:
     app, settings = application()
     uvicorn.run(
         app,
+        http=Wire,
         host=settings.http_host,
         port=settings.http_port,
         # The process has configured its own lines, an access line for each request among them.

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from simops_api import audit, errors, exposition, health, middleware, observe, pages
 from simops_api.artifacts import routes as artifacts
@@ -17,6 +17,7 @@ from simops_api.jobs import routes as jobs
 from simops_api.logs import routes as log_routes
 from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
+from simops_api.strict import said_once
 from simops_api.sweeps import routes as sweep_routes
 from simops_io import logs, tracing
 
@@ -60,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     pages.install(app, settings.docs_assets)
     app.include_router(health.router)
     app.include_router(exposition.router)
-    v1 = APIRouter(prefix=PREFIX)
+    v1 = APIRouter(prefix=PREFIX, dependencies=[Depends(said_once)])
     v1.include_router(health.router)
     v1.include_router(create_routes.router)
     v1.include_router(jobs.router)

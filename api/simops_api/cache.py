@@ -36,7 +36,7 @@ _SHORT_SECONDS = 1.0
 _RELIST_AFTER = 5
 """After so many refusals in a row the place in the history is given up: it may be of a cluster that was restored from a backup."""
 _BREATH = 50
-"""After so many events in a row readers get a turn."""
+"""After so many objects or events in a row readers get a turn."""
 
 
 class Source(Protocol):
@@ -91,7 +91,9 @@ class WatchCache:
         watch_seconds: int = 30,
         longest_pause: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        listed: Callable[[], None] = lambda: None,
     ) -> None:
+        """Take the source, the namespaces, how to make a record of an object, and what to do each time that a LIST has been taken in."""
         self.index = Index()
         self.relists = 0
         """How often a LIST was taken."""
@@ -102,6 +104,7 @@ class WatchCache:
         self._longest_pause = longest_pause
         self._first_pause = min(_FIRST_PAUSE, longest_pause)
         self._clock = clock
+        self._listed = listed
         self._places = {namespace: _Place(namespace) for namespace in namespaces}
         self._watching: defaultdict[str, set[Changes]] = defaultdict(set)
 
@@ -186,23 +189,32 @@ class WatchCache:
 
     async def _list(self, place: _Place) -> None:
         self.relists += 1
-        records: dict[str, Record] = {}
+        listed: set[str] = set()
+        fresh: list[Record] = []
         after = ""
         while True:
             page = await self._source.list_page(place.namespace, self._page, after)
             place.contact = self._clock()
             for item in page.get("items") or []:
                 record = self._record_of(item)
-                records[record.id] = record
+                listed.add(record.id)
+                # Compared here, a few at a time, and not all at once at the end. Nobody else changes what is of this namespace.
+                if self.index.get(record.id) != record:
+                    fresh.append(record)
+                if len(listed) % _BREATH == 0:
+                    await asyncio.sleep(0)
             meta = page.get("metadata") or {}
             after = meta.get("continue") or ""
             if not after:
                 break
-        gone = [job_id for job_id in self.index.ids(place.namespace) if job_id not in records]
-        self._change(records.values(), gone)
+        gone = [job_id for job_id in self.index.ids(place.namespace) if job_id not in listed]
+        self._change(fresh, gone)
+        self._listed()
         place.synced = True
         self._reach(place, str(meta["resourceVersion"]))
-        log.info("%s: %d objects listed, %d gone", place.namespace, len(records), len(gone))
+        log.info(
+            "%s: %d objects listed, %d new or changed, %d gone", place.namespace, len(listed), len(fresh), len(gone)
+        )
 
     async def _watch(self, place: _Place) -> None:
         count = 0

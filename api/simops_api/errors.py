@@ -37,6 +37,9 @@ _DENIED = re.compile(r"denied request: (?P<field>(?:spec|metadata)[\w.\[\]]*): (
 _NOT_PERMITTED = re.compile(r'forbidden: User "[^"]*" cannot ')
 _UNKNOWN_FIELD = re.compile(r'(?:unknown|duplicate) field "(?P<field>[^"]*)"')
 _MAX_ERRORS = 50
+# Names of fields are the sender's words, and what the API server says may have some too: none of a megabyte is told again.
+_MAX_FIELD = 256
+_MAX_DETAIL = 2048
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
@@ -120,7 +123,7 @@ def mistakes(found: Iterable[Mapping[str, Any]], location: str | None = None) ->
             detail = "must be a JSON object, sent with Content-Type: application/json"
         said[where, ".".join(path)] = detail
     errors = [FieldError(location=w, field=f, detail=d) for (w, f), d in said.items()]
-    shown = "; ".join(f"{e.field or e.location}: {e.detail}" for e in errors[:3])
+    shown = "; ".join(f"{_cut(e.field, _MAX_FIELD) or e.location}: {e.detail}" for e in errors[:3])
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
     return ProblemError(422, shown + more, errors=errors[:_MAX_ERRORS])
 
@@ -156,16 +159,24 @@ def unavailable(detail: str, retry_seconds: int = _RETRY_SECONDS) -> ProblemErro
 
 def response_of(problem: ProblemError) -> Response:
     """Return the problem as it is sent."""
+    errors = [
+        FieldError(location=e.location, field=_cut(e.field, _MAX_FIELD), detail=_cut(e.detail, _MAX_DETAIL))
+        for e in problem.errors
+    ]
     document = ProblemDocument(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
-        detail=problem.detail,
-        errors=list(problem.errors) or None,
+        detail=_cut(problem.detail, _MAX_DETAIL),
+        errors=errors or None,
         created=list(problem.created) or None,
     )
     # ASCII only: a request may have had text that UTF-8 cannot say (half of a surrogate pair), and it may be part of a field's name.
     body = json.dumps(document.model_dump(exclude_none=True)).encode()
     return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def problem_of(error: Exception) -> ProblemError:

@@ -17,14 +17,17 @@ _DRAIN_SECONDS = 5.0
 
 
 class HeadLimit:
-    """Refuses a request whose address or headers are longer than any use has. The server's own limit (64 KiB) counts only what comes in pieces."""
+    """Refuses a request whose address or headers are longer than any use has, or whose end is said in two ways.
+
+    The server's own limit (64 KiB) counts only what comes in pieces.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        problem = None if scope["type"] != "http" else _too_long(scope)
+        problem = None if scope["type"] != "http" else _fault_of(scope)
         if problem is None:
             await self._app(scope, receive, send)
             return
@@ -32,11 +35,17 @@ class HeadLimit:
         await response_of(problem)(scope, receive, send)
 
 
-def _too_long(scope: Scope) -> ProblemError | None:
+def _fault_of(scope: Scope) -> ProblemError | None:
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > _MAX_URL_BYTES:
         return ProblemError(414, f"the address of a request has at most {_MAX_URL_BYTES} bytes")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADER_BYTES:
         return ProblemError(431, f"the headers of a request have at most {_MAX_HEADER_BYTES} bytes together")
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        # A proxy may go by the other one, and what it takes for the end of a body be another request here (RFC 9112, 6.1).
+        return ProblemError(
+            400, "a request has Content-Length or Transfer-Encoding, not both", headers={"Connection": "close"}
+        )
     return None
 
 

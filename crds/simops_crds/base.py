@@ -95,7 +95,7 @@ def _check_parameter_names(params: dict[str, Any]) -> dict[str, Any]:
     for name in params:
         if not re.fullmatch(PARAMETER_NAME, name):
             raise ValueError(
-                f"parameter name {name!r} must start with a letter or '_', then letters, digits, '_', '.' or '-', at most 63"
+                f"parameter name {name[:100]!r} must start with a letter or '_', then letters, digits, '_', '.' or '-', at most 63"
             )
     return params
 

@@ -1,10 +1,10 @@
 """Sets of the indexes of a sweep's points, as index ranges such as ``0-99,105`` (pure)."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Indexes:
         """Return the set of the first ``count`` indexes."""
         return cls(((0, count - 1),)) if count > 0 else cls()
 
+    @cached_property
+    def _ends(self) -> list[int]:
+        """For each range how many indexes there are up to its end."""
+        return list(accumulate(last - first + 1 for first, last in self.ranges))
+
     def __len__(self) -> int:
         return self._ends[-1] if self.ranges else 0
 
@@ -52,7 +57,7 @@ class Indexes:
             yield from range(first, last + 1)
 
     def __or__(self, other: "Indexes") -> "Indexes":
-        if not (self.ranges and other.ranges):
+        if not self.ranges or not other.ranges:
             return self if self.ranges else other
         return Indexes.of((*self.ranges, *other.ranges))
 
@@ -60,7 +65,7 @@ class Indexes:
         return self - (self - other) if self.ranges and other.ranges else Indexes()
 
     def __sub__(self, other: "Indexes") -> "Indexes":
-        if not (self.ranges and other.ranges):
+        if not self.ranges or not other.ranges:
             return self
         out: list[tuple[int, int]] = []
         taken = iter(other.ranges)
@@ -83,16 +88,17 @@ class Indexes:
     def __str__(self) -> str:
         return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self.ranges)
 
-    @cached_property
-    def _ends(self) -> list[int]:
-        """The rank behind the last index of each range."""
-        return list(accumulate(b - a + 1 for a, b in self.ranges))
+    def below(self, index: int) -> int:
+        """Return how many there are below an index, without looking at each."""
+        place = bisect_left(self.ranges, (index, index))
+        # The range before that place begins below the index, and may reach up to it or beyond.
+        return min(self._ends[place - 1], self._ends[place - 1] - self.ranges[place - 1][1] + index - 1) if place else 0
 
     def ranks(self, first: int, last: int) -> "Indexes":
         """Return the indexes of rank ``first`` to ``last - 1``, without looking at each one before them."""
         out: list[tuple[int, int]] = []
         place = bisect_right(self._ends, first)
-        while place < len(self.ranges) and first < last:
+        while place < len(self._ends) and first < last:
             begin, end = self.ranges[place]
             before = self._ends[place] - (end - begin + 1)
             stop = min(last, self._ends[place])
@@ -103,3 +109,17 @@ class Indexes:
     def slice(self, first: int, last: int) -> list[int]:
         """Return the indexes of rank ``first`` to ``last - 1``, in order, as numbers."""
         return list(self.ranks(first, last))
+
+
+def ranked(parts: Sequence[Indexes], first: int, last: int) -> list[int]:
+    """Return the indexes of rank ``first`` to ``last - 1`` of the union of sets, in order, without making the union. No two sets share an index."""
+    last = min(last, sum(map(len, parts)))
+    if first >= last:
+        return []
+    beyond = max(part.ranges[-1][1] for part in parts if part.ranges) + 1
+
+    def place(rank: int) -> int:
+        return bisect_left(range(beyond), rank, key=lambda index: sum(part.below(index) for part in parts))
+
+    begin, end = place(first), place(last)
+    return sorted(chain.from_iterable(part.slice(part.below(begin), part.below(end)) for part in parts))

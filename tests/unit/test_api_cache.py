@@ -1,7 +1,7 @@
 """How the cache follows an API server that answers, ends, breaks, falls silent and forgets."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,9 +71,14 @@ class Clock:
         return self.now
 
 
-def cache_of(server: Server, clock: Clock) -> WatchCache:
+def cache_of(server: Server, clock: Clock, listed: Callable[[], None] = lambda: None) -> WatchCache:
     return WatchCache(
-        server, ("lab",), lambda obj: record_of(obj, obj["metadata"]["name"]), longest_pause=0.001, clock=clock
+        server,
+        ("lab",),
+        lambda obj: record_of(obj, obj["metadata"]["name"]),
+        longest_pause=0.001,
+        clock=clock,
+        listed=listed,
     )
 
 
@@ -144,6 +149,39 @@ async def test_a_place_that_the_api_server_forgot_is_answered_by_a_list_that_is_
         assert record is not None
         assert record.phase == "Succeeded"
         assert cache.relists == 2
+
+
+async def test_readers_get_a_turn_many_times_while_a_long_list_is_taken_in_and_see_nothing_of_it_before_its_end() -> (
+    None
+):
+    server = Server()
+    server.listing(5, *(job(f"j{n}", 1) for n in range(1000)))
+    cache = cache_of(server, Clock())
+    task = asyncio.create_task(cache.run())
+    turns = 0
+    while not cache.synced:
+        assert not len(cache.index)
+        turns += 1
+        await asyncio.sleep(0)
+    assert len(cache.index) == 1000
+    assert turns > 15
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_after_each_list_what_is_to_be_done_then_is_done_once_and_everything_is_there() -> None:
+    server, seen = Server(), []
+    server.listing(5, job("a", 1), after="more")
+    server.listing(5, job("b", 1))
+    cache = cache_of(server, Clock(), lambda: seen.append(names(cache)))
+    task = asyncio.create_task(cache.run())
+    await reached(cache, 5)
+    server.listing(30, job("b", 1))
+    server.script.put_nowait(ApiError(410, "too old"))
+    await reached(cache, 30)
+    assert seen == [["a", "b"], ["b"]]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_list_whose_next_page_has_expired_is_begun_again() -> None:

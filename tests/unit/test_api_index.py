@@ -106,14 +106,26 @@ def test_ranks_in_several_lists_are_those_in_their_union(sets: list[set[int]], d
     assert ranked(lists, starts, first, last) == union[first:last]
 
 
+@given(st.lists(records, min_size=1, max_size=12), st.data())
+@settings(max_examples=100, deadline=None)
+def test_changes_one_by_one_leave_the_same_as_all_at_once(taken: list[Record], data: st.DataObject) -> None:
+    one_by_one = Index(bulk=1000)
+    for one in taken:
+        one_by_one.change([one])
+    gone = data.draw(st.lists(st.sampled_from([one.id for one in taken]), unique=True))
+    for job_id in gone:
+        one_by_one.change(gone=[job_id])
+    at_once = Index({one.id: one for one in taken if one.id not in gone}.values(), bulk=0)
+    assert one_by_one._lists == at_once._lists
+
+
 def test_nothing_is_remembered_of_labels_that_no_record_has_any_more() -> None:
     index = Index()
     for i in range(1000):
         index.change([record(labels=(("run", str(i)),))])
     index.change(gone=["lab.heat"])
     assert len(index) == 0
-    assert not index._keys
-    assert not any(index._durations.values())
+    assert not index._lists
 
 
 def test_pages_put_together_are_the_whole_in_order_without_a_gap() -> None:

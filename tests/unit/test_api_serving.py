@@ -18,6 +18,7 @@ from s3 import store_in_memory
 from simops_api.app import create_app
 from simops_api.caches import Caches
 from simops_api.settings import Settings
+from simops_api.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,7 +62,7 @@ async def serving(settings: Settings, *, synced: bool = True) -> AsyncIterator[a
         listener.bind(("127.0.0.1", 0))
         listener.listen()  # a request waits from here on until the gateway takes it
         app = create_app(settings)
-        config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(app, log_config=None, lifespan="on", http=Wire, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"

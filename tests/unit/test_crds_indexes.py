@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simops_crds.base import check_ranges
-from simops_crds.indexes import Indexes
+from simops_crds.indexes import Indexes, ranked
 
 SETS = st.sets(st.integers(0, 40))
 
@@ -40,6 +40,18 @@ def test_a_member_is_found(numbers: set[int], index: int) -> None:
 @given(SETS, st.integers(0, 45), st.integers(0, 45))
 def test_a_slice_is_the_slice_of_all(numbers: set[int], first: int, last: int) -> None:
     assert indexes(numbers).slice(first, last) == sorted(numbers)[first:last]
+
+
+@given(SETS, st.integers(-1, 45))
+def test_those_below_an_index_are_counted(numbers: set[int], index: int) -> None:
+    assert indexes(numbers).below(index) == sum(number < index for number in numbers)
+
+
+@given(st.lists(st.integers(0, 3), max_size=40), st.integers(0, 45), st.integers(0, 45))
+def test_ranks_in_several_sets_are_those_in_their_union(owners: list[int], first: int, last: int) -> None:
+    sets = [{index for index, owner in enumerate(owners) if owner == one} for one in range(3)]
+    union = sorted(index for index, owner in enumerate(owners) if owner < 3)
+    assert ranked([indexes(numbers) for numbers in sets], first, last) == union[first:last]
 
 
 @given(st.integers(0, 200_000))

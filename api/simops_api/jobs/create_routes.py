@@ -20,8 +20,9 @@ from simops_api.jobs.requests import (
     JobRequest,
     Plan,
 )
+from simops_api.strict import StrictRoute
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES, route_class=StrictRoute)
 
 _HEADERS: dict[str, Any] = {
     VERSION_HEADER: {

@@ -42,7 +42,7 @@ def listing(jobs: Index | None, sweeps: Sequence[SweepRecord], query: Query, fir
             documents += [record.document for record in selection.records(piece.first, piece.last)]
             continue
         sweep = blocks[piece.block][0]
-        documents += [point_document(sweep, i) for i in sweep.select(query.phases).slice(piece.first, piece.last)]
+        documents += [point_document(sweep, i) for i in sweep.slice(query.phases, piece.first, piece.last)]
     return Listing(total, documents[::step])
 
 

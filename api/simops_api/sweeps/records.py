@@ -4,12 +4,10 @@ import json
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from simops_api.records import Record, phase_of, seconds_of
-from simops_crds.indexes import Indexes
+from simops_crds.indexes import Indexes, ranked
 from simops_crds.names import Phase
 
 KubeObject = Mapping[str, Any]
@@ -34,17 +32,18 @@ class SweepRecord(Record):
     def __hash__(self) -> int:
         return hash((self.id, self.version))
 
-    def select(self, phases: Collection[str] | None) -> Indexes:
-        """Return the points in some phases; None is any."""
+    def _parts(self, phases: Collection[str] | None) -> list[Indexes]:
         if phases is None:
-            return Indexes.up_to(self.total)
-        return reduce(or_, (self.points[phase] for phase in phases if phase in self.points), Indexes())
+            return [Indexes.up_to(self.total)]
+        return [self.points[phase] for phase in set(phases) if phase in self.points]
 
     def count(self, phases: Collection[str] | None) -> int:
         """Return how many points are in some phases; None is any."""
-        if phases is None:
-            return self.total
-        return sum(len(self.points[phase]) for phase in set(phases) if phase in self.points)
+        return sum(map(len, self._parts(phases)))
+
+    def slice(self, phases: Collection[str] | None, first: int, last: int) -> list[int]:
+        """Return the points in some phases, None is any, of rank ``first`` to ``last - 1``, in order."""
+        return ranked(self._parts(phases), first, last)
 
     def phase_at(self, index: int) -> str:
         """Return the phase of a point."""

@@ -16,6 +16,7 @@ from simops_api.jobs.ids import point_id
 from simops_api.jobs.keys import IdempotencyKey
 from simops_api.jobs.manifests import is_sweep
 from simops_api.jobs.requests import RUN_EXAMPLES, Created, CreateQuery, JobRequest
+from simops_api.strict import StrictRoute
 from simops_api.sweeps.models import (
     PlotQuery,
     PointList,
@@ -29,7 +30,7 @@ from simops_api.sweeps.models import (
 from simops_api.sweeps.points import params_of
 from simops_api.sweeps.table import csv_of, json_of
 
-router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES)
+router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
 
 _MANY = {
     name: example for name, example in RUN_EXAMPLES.items() if {"sweep", "space"} & (example["value"] or {}).keys()

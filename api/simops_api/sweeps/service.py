@@ -71,9 +71,9 @@ class Sweeps:
     def points(self, record: SweepRecord, query: PointQuery) -> tuple[int, list[int]]:
         """Return how many points the filters let through, and the indexes of those of a page."""
         self._check_size(query.size)
-        chosen = record.select({phase.value for phase in query.status} or None)
+        phases = {phase.value for phase in query.status} or None
         first = (query.page - 1) * query.size
-        return len(chosen), chosen.slice(first, first + query.size)
+        return record.count(phases), record.slice(phases, first, first + query.size)
 
     def result(self, record: SweepRecord) -> None:
         """Refuse the results of a sweep: no part of SimOps stores bundles of points yet.
