@@ -50,6 +50,7 @@ class Sidecar:
         self.program = ["-m", "simops_operator.pod.bundle"]
         self.process: subprocess.Popen[bytes] | None = None
         self.max_rss_mib = 0.0
+        self.cpu = 0.0
 
     def start(self) -> "Sidecar":
         """Start with SIGTERM blocked, as `env --block-signal=TERM` does it."""
@@ -80,11 +81,12 @@ class Sidecar:
         pid, deadline = self.process.pid, time.monotonic() + seconds
         while True:
             self._measure(pid)
-            done, status = os.waitpid(pid, os.WNOHANG)
+            done, status, used = os.wait4(pid, os.WNOHANG)
             if done:
                 break
             assert time.monotonic() < deadline, f"still running after {seconds} s: {self.text()}"
             time.sleep(0.01)
+        self.cpu = used.ru_utime + used.ru_stime
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return self.process.returncode
 

@@ -52,10 +52,12 @@ class Sidecar:
     def run(self) -> int:
         """Wait and upload until nothing can follow any more; the exit code."""
         if self._pack is not None:
-            failure = self._prepare(self._pack)
+            # What is staged may have run already: from then on a stop signal means that there is something to upload.
+            failure = None if self._pack.load() else self._prepare(self._pack)
             if failure is not None:
                 self._say(failure)
                 return 1
+            self._pack.watch(self._target, log)
         while True:
             partial = self._wait()
             summary = self._upload(partial)
@@ -74,15 +76,12 @@ class Sidecar:
             return Summary()
 
         def attend() -> None:
-            if self._signals.stopped_at is not None:
+            if self._signals.stopped_at is not None and not pack.load():
                 # Nothing has run, so there is nothing to keep; and whatever the worker waits for, it is not waited for here.
                 self._end(Summary(error="stopped before its points were there"))
 
         outcome = self._in_worker(work, Summary(), time.monotonic(), attend)
-        if outcome.error is not None:
-            return outcome
-        pack.watch(self._target(), log)
-        return None
+        return outcome if outcome.error is not None else None
 
     def _wait_for_log(self) -> None:
         """Keep the Pod until the operator has stored its log: one that is being deleted takes the log with it.

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from simops_crds.indexes import Indexes
     from simops_operator.pod.store import Target
 
+READY = "ready"
+"""The file that says that everything is there, and which points: a simulation waits for it."""
+CANCELLED = "cancelled"
+"""The folder with a file for each cancelled point."""
 LOOK_SECONDS = 15.0
 """How often it is asked which points are cancelled."""
 _REQUEST_SECONDS = 3600.0
@@ -32,15 +36,20 @@ class Pack:
         self._outputs = outputs
         self._folder = Path(settings.folder)
 
-    def prepare(self, target: Callable[[], "Target"], note: Note) -> None:
-        """Bring the points into their volume, unless a container before this one has done it."""
+    def load(self) -> bool:
+        """Read what a container before this one has staged; whether it had."""
         from simops_crds.indexes import Indexes  # noqa: PLC0415 - imports take time: the signals come first
-        from simops_operator.pod import stage, store  # noqa: PLC0415
 
-        ready = self._folder / stage.READY
-        if ready.exists():
-            self.points = Indexes.parse(ready.read_text())
-            return
+        try:
+            self.points = Indexes.parse((self._folder / READY).read_text())
+        except FileNotFoundError:
+            return False
+        return True
+
+    def prepare(self, target: Callable[[], "Target"], note: Note) -> None:
+        """Bring the points into their volume."""
+        from simops_operator.pod import stage, store  # noqa: PLC0415 - importing minio takes 0.3 s
+
         began = time.monotonic()
         # For as long as it takes: nothing but being stopped ends the waiting for a store that is away.
         with store.Store(target(), lambda: _REQUEST_SECONDS, note) as connection:
@@ -49,11 +58,9 @@ class Pack:
 
     def cancelled(self) -> set[int]:
         """Return the points of the pack that have been marked as cancelled."""
-        from simops_operator.pod import stage  # noqa: PLC0415
+        return {int(path.name) for path in (self._folder / CANCELLED).iterdir()}
 
-        return {int(path.name) for path in (self._folder / stage.CANCELLED).iterdir()}
-
-    def watch(self, target: "Target", note: Note) -> None:
+    def watch(self, target: Callable[[], "Target"], note: Note) -> None:
         """Look from time to time which points are cancelled, until the process ends.
 
         A pack of one point needs it not: its Pod is stopped as a whole.
@@ -61,7 +68,7 @@ class Pack:
         if len(self.points) > 1:
             threading.Thread(target=self._look, args=(target, note), name="cancelled", daemon=True).start()
 
-    def _look(self, target: "Target", note: Note) -> None:
+    def _look(self, target: Callable[[], "Target"], note: Note) -> None:
         from simops_operator.pod import stage, store  # noqa: PLC0415
 
         key, told, due = stage.cancelled_key(self.settings), False, 0.0
@@ -72,7 +79,7 @@ class Pack:
                 note(f"{text} (it is tried again, and not told again until it has worked)")
             told = True
 
-        with store.Store(target, lambda: due - time.monotonic(), once) as connection:
+        with store.Store(target(), lambda: due - time.monotonic(), once) as connection:
             while True:
                 time.sleep(LOOK_SECONDS)
                 due = time.monotonic() + LOOK_SECONDS

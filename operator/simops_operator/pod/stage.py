@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from simops_crds.indexes import Indexes
+from simops_operator.pod.pack import CANCELLED, READY
 from simops_operator.pod.settings import PackSettings
 from simops_operator.pod.store import Store
 
-READY = "ready"
-CANCELLED = "cancelled"
 SCRATCH = "/tmp"  # noqa: S108 - of the simulation container, an emptyDir
 _FOLDERS = 100
 _NO_COMMAND = ("sh", "-c", "echo 'a parameter has a NUL character: no command line can hold it' >&2; exit 126")
@@ -74,7 +73,7 @@ def chunk_key(settings: PackSettings, chunk: Chunk) -> str:
 
 def parts_of(text: bytes, settings: PackSettings) -> list[tuple[Chunk, list[int]]]:
     """Return the chunks that hold points of this Pod, and which; ValueError or LookupError: the text is no round's file."""
-    told = json.loads(text)
+    told = _object(text)
     if told["round"] != settings.round:
         raise ValueError(f"it is of round {told['round']}")
     size = told["pointsPerPod"]
@@ -108,7 +107,7 @@ def points(pieces: Iterable[bytes], chunk: Chunk, wanted: set[int]) -> Iterator[
     for text in _lines(pieces):
         digest.update(text)
         if index in wanted:
-            point = json.loads(text)
+            point = _object(text)
             if point["index"] != index:
                 raise ValueError(f"point {point['index']} is in the place of point {index}")
             yield index, point["params"]
@@ -176,10 +175,17 @@ def mark_cancelled(folder: Path, pack: Indexes, text: bytes) -> set[int]:
 
     ValueError or LookupError: the text is not what `cancelled.json` holds.
     """
-    indexes = set(pack & Indexes.parse(json.loads(text)["points"]))
+    indexes = set(pack & Indexes.parse(_object(text)["points"]))
     for index in indexes:
         (folder / CANCELLED / str(index)).touch()
     return indexes
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - what is read is asked for again after a ValueError
+    return found
 
 
 def _json(value: Any) -> bytes:
