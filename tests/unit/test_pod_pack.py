@@ -89,6 +89,10 @@ def test_without_any_results_all_points_are_missing(outputs: Outputs) -> None:
     assert told(outputs.end("3-5", cancelled={4})) == ("", "", "3,5", "4")
 
 
+def test_a_point_that_was_cancelled_too_late_has_its_result(outputs: Outputs) -> None:
+    assert told(outputs.line(0).end("0-1", cancelled={0, 1})) == ("0", "", "", "1")
+
+
 # The point under way
 def test_a_point_under_which_the_container_was_killed_has_failed_and_what_follows_is_missing(outputs: Outputs) -> None:
     outputs.begun(0, 1).line(0)
