@@ -57,7 +57,7 @@ class Indexes:
             yield from range(first, last + 1)
 
     def __or__(self, other: "Indexes") -> "Indexes":
-        if not (self.ranges and other.ranges):
+        if not self.ranges or not other.ranges:
             return self if self.ranges else other
         return Indexes.of((*self.ranges, *other.ranges))
 
@@ -92,7 +92,7 @@ class Indexes:
         """Return the indexes of rank ``first`` to ``last - 1``, without looking at each one before them."""
         out: list[tuple[int, int]] = []
         place = bisect_right(self._ends, first)
-        while place < len(self.ranges) and first < last:
+        while place < len(self._ends) and first < last:
             begin, end = self.ranges[place]
             before = self._ends[place] - (end - begin + 1)
             stop = min(last, self._ends[place])

@@ -377,6 +377,27 @@ def test_points_that_are_cancelled_meanwhile_are_not_started(store: Server, pod:
     assert sorted(path.name for path in (one.points / "cancelled").iterdir()) == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize(("count", "looks"), [(1, False), (2, True)])
+def test_a_pack_of_one_point_does_not_look_which_points_are_cancelled(
+    minio_store: Server, pod: Make, proxy: MakeProxy, count: int, looks: bool
+) -> None:
+    asked: list[str] = []
+
+    def record(head: str) -> None:
+        if "/cancelled.json" in head.splitlines()[0]:
+            asked.append(head)
+
+    between = proxy(minio_store, record)
+    one = pod(minio_store, packs.objects(points(count), per_pod=count), SIMOPS_STORE_ENDPOINT=between.endpoint)
+    one.bundle.program = ["-c", FAST_LOOK]
+    one.start().ready().run()
+    if looks:
+        until(lambda: len(asked) > 3, "it looks again and again")
+    assert one.end() == 0
+    one.finish()
+    assert looks or len(asked) == 1
+
+
 def test_a_store_that_is_away_meanwhile_stops_nothing_and_is_told_of_once(store: Server, pod: Make) -> None:
     wait = shell('until [ -e "$SIMOPS_OUTPUTS/go" ]; do sleep 0.02; done')
     one = pod(store, packs.objects(points(2), per_pod=2), SIMOPS_COMMAND=wait)

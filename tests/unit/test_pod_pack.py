@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,6 +87,10 @@ def test_results_are_merged_with_the_metrics_of_each_point(outputs: Outputs) -> 
 
 def test_without_any_results_all_points_are_missing(outputs: Outputs) -> None:
     assert told(outputs.end("3-5", cancelled={4})) == ("", "", "3,5", "4")
+
+
+def test_a_point_that_was_cancelled_too_late_has_its_result(outputs: Outputs) -> None:
+    assert told(outputs.line(0).end("0-1", cancelled={0, 1})) == ("0", "", "", "1")
 
 
 # The point under way
@@ -422,3 +428,23 @@ def test_a_batch_needs_no_command() -> None:
     settings = Settings.from_environ(ENVIRONMENT | {"SIMOPS_BATCH": "true", "SIMOPS_COMMAND": "[]"})
     assert settings.pack is not None
     assert settings.pack.batch
+
+
+# What it costs
+def modules(statement: str) -> set[str]:
+    """The packages that a fresh process has after a statement."""
+    show = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", show], stdout=subprocess.PIPE, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_until_it_can_be_stopped_a_pack_needs_the_standard_library_alone() -> None:
+    found = modules("from simops_operator.pod import bundle, lifecycle; from simops_crds.indexes import Indexes")
+    assert found & {"minio", "urllib3", "certifi", "pydantic", "numpy", "kopf", "kubernetes"} == set()
+    assert {"simops_operator", "simops_crds"} <= found
+
+
+def test_all_that_runs_in_a_pod_needs_minio_and_no_more() -> None:
+    found = modules("from simops_operator.pod import bundle, deliver, lifecycle, pack, results, stage")
+    assert "minio" in found
+    assert found & {"pydantic", "numpy", "scipy", "kopf", "kubernetes", "aiohttp", "fastapi"} == set()

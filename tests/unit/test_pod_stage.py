@@ -280,6 +280,21 @@ def test_ready_is_the_last_thing_that_comes(tmp_path: Path) -> None:
     assert newest in (tmp_path / "ready", tmp_path)
 
 
+def test_after_a_death_in_the_middle_everything_is_brought_again(tmp_path: Path) -> None:
+    def die(key: str) -> None:
+        if key.endswith("0000010.jsonl"):
+            raise KeyboardInterrupt
+
+    found = packs.objects(points(20), size=10, per_pod=20)
+    store = MemoryStore(found)
+    store.on_read = die
+    with pytest.raises(KeyboardInterrupt):
+        staged(tmp_path, store)
+    assert not (tmp_path / "ready").exists()
+    staged(tmp_path, MemoryStore(found))
+    assert points_of(tmp_path) == list(range(20))
+
+
 def test_a_volume_that_cannot_be_written_is_told_and_not_taken_for_the_store(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="cannot write"):
         staged(tmp_path / "missing", MemoryStore(packs.objects(points(3))))
