@@ -154,8 +154,6 @@ def solve(group: Group, stopped: Callable[[], bool] = lambda: False) -> Solution
     modes = _decompose(group, profile)
     shapes = heat1d.mode_shapes(profile.size - 1, modes.number, common.boundary)
     last = modes.at(common.time_steps).T @ shapes
-    if common.boundary == "dirichlet":
-        last[:, [0, -1]] = 0.0
     low = np.minimum(profile.min(), last.min(axis=1))
     high = np.maximum(profile.max(), last.max(axis=1))
     open_points = np.flatnonzero(~group.keeps_maximum_principle)

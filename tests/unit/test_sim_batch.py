@@ -89,7 +89,7 @@ def test_a_point_of_a_batch_has_the_files_of_a_run_of_its_own(
         assert_same(metrics, json.loads((alone / outputs.METRICS).read_text()), problem)
         assert world.lines()[index]["metrics"] == metrics
         assert world.lines()[index]["exitCode"] == 0
-        assert world.lines()[index]["seconds"] > 0
+        assert world.lines()[index]["seconds"] >= metrics["solve_seconds"] > 0
         row, expected_row = np.load(world.folder(index) / outputs.PROFILE), np.load(alone / outputs.PROFILE)
         assert row.shape == expected_row.shape
         assert row == pytest.approx(expected_row, rel=1e-12, abs=1e-10)
@@ -392,8 +392,6 @@ def test_a_process_reads_points_as_they_come_and_exits_143_with_what_is_done(wor
         pipe.flush()
         assert process.stdout.readline().startswith("batch: 1024 points, 0 of them failed")
         process.send_signal(signal.SIGTERM)
-        for index in range(1024, 1024 + 20):  # a read that was waiting goes on after the handler
-            pipe.write(world.line(index, {}))
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert "stopped by signal 15 after 1024 points" in output

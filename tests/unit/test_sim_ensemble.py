@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import SPEED, assert_same, one_run
 
-from simops_sim import ensemble
+from simops_sim import ensemble, heat1d
 from simops_sim.heat1d import Array
 from simops_sim.problem import Boundary, InitialCondition, Method, Problem
 
@@ -97,6 +97,21 @@ def test_the_extremes_of_crank_nicolson_beyond_its_limit_are_found_among_all_row
     problems = [with_r(p, "crank_nicolson", f * r) for p, f in ((base, 1.0), (turned, 1.01), (base, 1.7))]
     for problem, (numbers, _) in zip(problems, solved(problems), strict=True):
         assert_same(numbers, one_run(problem)[0], problem)
+
+
+@pytest.mark.parametrize(
+    ("profile", "points", "r", "row"),
+    [("gaussian", 12, 5.93, 10), ("gaussian", 33, 49.6, 7), ("uniform", 5, 2.92, 2), ("uniform", 6, 2.92, 3)],
+)
+@pytest.mark.parametrize("block", [1, 20, 1 << 17])
+def test_an_extreme_that_comes_late_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, profile: InitialCondition, points: int, r: float, row: int, block: int
+) -> None:
+    monkeypatch.setattr(ensemble, "_BLOCK_VALUES", block)
+    base = Problem(spatial_steps=points, time_steps=61, initial_condition=profile, initial_temp=1.0)
+    problem = with_r(base, "crank_nicolson", r)
+    assert heat1d.solve(problem).min(axis=1).argmin() == row
+    assert_same(solved([problem])[0][0], one_run(problem)[0], problem)
 
 
 def test_rows_that_cannot_have_a_new_extreme_are_not_computed() -> None:
