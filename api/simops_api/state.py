@@ -82,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             page=settings.list_page,
             watch_seconds=settings.watch_seconds,
             longest_pause=settings.retry_seconds,
-            listed=_keep,
+            listed=settle,
         )
 
     caches = Caches(cache(SIMULATION_JOB, record_of), cache(SIMULATION_SWEEP, sweep_record_of))
@@ -130,7 +130,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
         await api.close()  # type: ignore[no-untyped-call]
 
 
-def _keep() -> None:
+def settle() -> None:
     """Spare the garbage collector what is here now: to look at each of 100,000 jobs again takes it 0.1 s, in which nobody is answered."""
     gc.collect()
     gc.freeze()

@@ -69,18 +69,30 @@ def text_of(events: list[Event]) -> str:
     return "".join(data + ("\n" if name == "line" else "") for data, name in lines)
 
 
-def test_a_line_reaches_who_follows_at_once(gateway: Gateway, simops: Lab) -> None:
+# Seconds since this machine started, which containers count like everybody else.
+CLOCK = "$(cut -d' ' -f1 /proc/uptime)"
+
+
+def age_of(event: Event) -> float:
+    """Return how long ago a line was printed whose last word is CLOCK, in seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - float(event.data.split()[-1])
+
+
+def test_a_line_reaches_who_follows_within_a_second(gateway: Gateway, simops: Lab) -> None:
     run = simops.start(job("log-live", HELD))
     known(gateway, run)
     with following(gateway, "/jobs/log-live/logs/stream") as events:
         assert next(event for event in events if event.name == "line").data.startswith("attempt log-live-")
-        pod, took = run.attempt(), []
+        # Printed while the client waits, and not while it runs this.
+        prints = f'for n in 0 1 2 3 4; do sleep 1; echo "printed $n {CLOCK}"; done'
+        run.shell(run.attempt(), f"({prints}) > /proc/1/fd/1 2>&1 &")
+        ages = []
         for number in range(5):
-            began = time.monotonic()
-            run.shell(pod, f"echo printed {number} > /proc/1/fd/1")
-            assert next(event for event in events if event.name == "line").data == f"printed {number}"
-            took.append(time.monotonic() - began)
-        assert max(took) < 60, f"from the start of kubectl exec to the client: {took}"
+            event = next(event for event in events if event.name == "line")
+            ages.append(age_of(event))
+            assert event.data.startswith(f"printed {number} ")
+        # The middle one: a busy node may hold any single line up, and says nothing of the gateway by that.
+        assert sorted(ages)[2] < 1, ages
         run.release(7)
         end = list(events)[-1]
     assert end.name == "end"
