@@ -202,7 +202,7 @@ REFUSED = [
     ({"sweep": [{"a b": 1}], "command": ["a"]}, "sweep.0", "must start with a letter"),
     (
         {"command": ["a"], "params": {"x": 1}, "space": {"axes": [{"name": "x", "values": [1, 2]}]}},
-        "spec.space.axes",
+        "space.axes",
         "remove one of the two",
     ),
 ]
