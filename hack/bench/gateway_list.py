@@ -111,9 +111,11 @@ async def measure(many: Gateway, few: Gateway, total: int, times: int) -> Took:
         spent = many.cpu(), few.cpu()
         found[name], among_few = await timed(times, partial(many.fetch, path), partial(few.fetch, asked_few[name]))
         cpu = [(after - before) / times for before, after in zip(spent, (many.cpu(), few.cpu()), strict=True)]
+        ratio = cpu[0] / cpu[1] if cpu[1] else math.nan
+        print(f"  {name:34} {found[name]}  CPU {cpu[0] * 1e3:.2f} ms", flush=True)
         print(
-            f"  {name:34} {found[name]}, CPU {cpu[0] * 1e3:.2f} ms; among {OF_FEW} p50 {among_few.p50 * 1e3:.2f} ms: {found[name].p50 / among_few.p50:.2f} ×, "
-            f"CPU {cpu[0] / cpu[1]:.2f} ×",
+            f"  {'':10}among {OF_FEW}, in turn with it {among_few}  CPU {cpu[1] * 1e3:.2f} ms: "
+            f"p50 {found[name].p50 / among_few.p50:.2f} ×, CPU {ratio:.2f} ×",
             flush=True,
         )
     return found[FIRST]

@@ -103,7 +103,8 @@ class Batch:
     def _fail(self, index: int, folder: Path, error: Exception, code: int, seconds: float = 0.0) -> None:
         text = options.refusal(error)
         try:
-            write_folder(folder, [(LOG, f"{text}\n".encode())])
+            # What it tells of may be half of a surrogate pair.
+            write_folder(folder, [(LOG, f"{text}\n".encode(errors="backslashreplace"))])
         except OSError as unwritten:
             self._say(f"batch: point {index}: {text}; {LOG} could not be written: {unwritten}")
         self._results.add(index, code, seconds)

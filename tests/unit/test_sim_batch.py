@@ -175,6 +175,12 @@ BAD = [
 ]
 
 
+def test_a_refusal_that_quotes_what_no_file_can_hold_is_written_all_the_same(world: World) -> None:
+    assert world.run([{"length": 1}, {"method": "\ud800"}, {"length": 2}]) == 0
+    assert {index: line["exitCode"] for index, line in world.lines().items()} == {0: 0, 1: 2, 2: 0}
+    assert "\\ud800" in world.log(1)
+
+
 @pytest.mark.parametrize("bad", BAD, ids=str)
 def test_a_point_with_a_wrong_parameter_fails_alone_and_in_the_words_of_a_run_of_its_own(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bad: dict[str, Any]

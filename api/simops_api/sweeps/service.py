@@ -120,9 +120,9 @@ class Sweeps:
         async with aclosing(self._shelf.blocks(record)) as blocks:
             async for rows in blocks:
                 gathered.take(rows)
-        if not gathered.points:
-            raise ProblemError(409, f"{gathered.nothing} of sweep {record.id} ({_progress(record)})")
         try:
+            if not gathered.points:
+                raise ProblemError(409, f"{gathered.nothing} of sweep {record.id} ({_progress(record)})")
             return await asyncio.to_thread(draw, gathered, query)
         except PlotError as error:
             raise mistake(error.field, str(error), "query") from error
