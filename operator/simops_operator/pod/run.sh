@@ -33,6 +33,8 @@ told_to_stop() {
   [ -z "$results" ] || printf '{"stopped":true}\n' >>"$results"
   [ -z "$scratch" ] || printf '' >"$scratch.stop"
   [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null
+  # bash waits for ever for a process that it has lost, as long as it has another one. Nothing needs the watcher any more.
+  [ -z "$watcher" ] || kill -s KILL "$watcher" 2>/dev/null
 }
 
 # pack OUTPUTS SCRATCH SWEEP SECONDS: the first line of pack.sh.
@@ -201,7 +203,7 @@ count_oom_kills() {
 }
 
 stop() {
-  kill -s KILL "$watcher"
+  kill -s KILL "$watcher" 2>/dev/null
   exit 143
 }
 
