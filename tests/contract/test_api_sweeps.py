@@ -141,7 +141,7 @@ async def test_points_are_listed_by_index_and_written_as_a_table(gateway: aiohtt
         ("t-table-2", "Pending", "0.3"),
     ]
     assert await call(gateway, "GET", "/sweeps/t-table/table?format=json") == [*done["items"], page["items"][0]]
-    for path in ("result", "plot?metric=a&x=b"):
+    for path in ("result", "plot?metric=a&x=diffusivity"):
         async with gateway.get(f"{V1}/sweeps/t-table/{path}") as response:
             assert "no point of sweep t-table has" in (await problem_in(response, 409))["detail"]
 

@@ -49,7 +49,7 @@ class Gathered:
 
     @property
     def nothing(self) -> str:
-        """Why there are no points, as the beginning of a sentence.
+        """What no point of the sweep has done, so that there is nothing to draw.
 
         Raises:
             PlotError: what was asked for does not exist.
@@ -59,7 +59,7 @@ class Gathered:
                 raise PlotError(place, f"there is no parameter {name!r}; there are: {_listed(self.params)}")
         if self.succeeded and self.metrics and self.metric not in self.metrics and self.metric != SECONDS:
             raise PlotError("metric", f"there is no metric {self.metric!r}; there are: {_listed(self.metrics)}")
-        return f"no point has told the metric {self.metric!r}" if self.succeeded else "no point has succeeded"
+        return f"has told the metric {self.metric!r}" if self.succeeded else "has succeeded"
 
 
 def _listed(names: set[str]) -> str:

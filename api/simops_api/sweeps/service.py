@@ -122,7 +122,7 @@ class Sweeps:
                 gathered.take(rows)
         try:
             if not gathered.points:
-                raise ProblemError(409, f"{gathered.nothing} of sweep {record.id} ({_progress(record)})")
+                raise ProblemError(409, f"no point of sweep {record.id} {gathered.nothing} ({_progress(record)})")
             return await asyncio.to_thread(draw, gathered, query)
         except PlotError as error:
             raise mistake(error.field, str(error), "query") from error
