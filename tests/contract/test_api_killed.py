@@ -46,8 +46,9 @@ AWAY = {
     "ServerDisconnectedError",
     "ConnectionResetError",
     "ClientConnectionResetError",
+    "ClientPayloadError",
 }
-"""How the network says that there is nobody any more: refused, reset, ended."""
+"""How the network says that there is nobody any more: refused, reset, ended, in the middle of an answer too."""
 JOBS = "/api/v1/jobs"
 
 
