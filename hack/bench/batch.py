@@ -36,8 +36,9 @@ CELLS, STEPS = 100, 1000
 
 def sweep(count: int, method: Method, profile: InitialCondition, low: float, high: float) -> list[Problem]:
     """Give points whose stability numbers lie between two values."""
-    base = Problem(spatial_steps=CELLS + 1, time_steps=STEPS, method=method, initial_condition=profile)
-    return [replace(base, diffusivity=base.diffusivity / base.r * r) for r in np.geomspace(low, high, count).tolist()]
+    base = Problem(spatial_steps=CELLS + 1, time_steps=STEPS, initial_condition=profile)
+    numbers = np.geomspace(low, high, count).tolist()
+    return [replace(base, diffusivity=base.diffusivity / base.r * r, method=method) for r in numbers]
 
 
 def options(problem: Problem) -> dict[str, object]:
@@ -133,14 +134,13 @@ def files(root: Path, count: int) -> float:
     return (time.process_time() - begun) / count
 
 
-def case(name: str, problems: list[Problem], singles: int, repeat: int) -> str:
-    """Measure one kind of point; give its line of the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        cpu, wall = (seconds / len(problems) for seconds in batch(problems, root))
-        some = [problems[i] for i in np.linspace(0, len(problems) - 1, singles).astype(int).tolist()]
-        alone_cpu, alone_wall = single(some, root)
-        bare = files(root, min(2000, len(problems)))
+def case(name: str, problems: list[Problem], root: Path, singles: int, repeat: int) -> str:
+    """Measure one kind of point in a folder of its own; give its line of the table."""
+    root.mkdir()
+    cpu, wall = (seconds / len(problems) for seconds in batch(problems, root))
+    some = [problems[i] for i in np.linspace(0, len(problems) - 1, singles).astype(int).tolist()]
+    alone_cpu, alone_wall = single(some, root)
+    bare = files(root, min(2000, len(problems)))
     alone, product = computing(problems, repeat)
     return (
         f"| {name} | {1 / cpu:,.0f} | {1 / wall:,.0f} | {1 / alone_cpu:.2f} | {1 / alone_wall:.2f} "
@@ -155,10 +155,11 @@ def main() -> None:
     arguments.add_argument("--points", type=int, default=5000, help="points of each batch")
     arguments.add_argument("--singles", type=int, default=8, help="points that also get a process of their own")
     arguments.add_argument("--repeat", type=int, default=20)
+    arguments.add_argument("--folder", default=tempfile.gettempdir(), help="where the files are written")
     given = arguments.parse_args()
     print(
         f"Python {sys.version.split()[0]}, numpy {np.__version__}, {CELLS} cells × {STEPS} steps, {given.points} points, "
-        f"files in {tempfile.gettempdir()}\n"
+        f"files in {given.folder}\n"
     )
     print(
         "| points | batch, points/s of CPU | of the clock | a process each, points/s of CPU | of the clock | ratio (CPU) "
@@ -172,9 +173,13 @@ def main() -> None:
         ("btcs", "uniform", 0.2, 20.0),
         ("ftcs", "gaussian", 0.05, 0.5),
     ]
-    for method, profile, low, high in cases:
-        name = f"{method}, {profile}, r {low:g}…{high:g}"
-        print(case(name, sweep(given.points, method, profile, low, high), given.singles, given.repeat), flush=True)
+    # Everything is deleted at the end only: on ext4 files are created several times as slowly just after others were
+    # deleted.
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        for method, profile, low, high in cases:
+            name = f"{method}, {profile}, r {low:g}…{high:g}"
+            problems = sweep(given.points, method, profile, low, high)
+            print(case(name, problems, Path(folder) / f"{method}-{profile}", given.singles, given.repeat), flush=True)
 
 
 if __name__ == "__main__":
