@@ -62,7 +62,17 @@ class Indexes:
         return Indexes.of((*self.ranges, *other.ranges))
 
     def __and__(self, other: "Indexes") -> "Indexes":
-        return self - (self - other) if self.ranges and other.ranges else Indexes()
+        if not self.ranges or not other.ranges:
+            return Indexes()
+        one, two = self._near(other), other._near(self)
+        return one - (one - two)
+
+    def _near(self, other: "Indexes") -> "Indexes":
+        """Return the ranges that reach into the span of a set that is not empty: of many, those that a page can touch."""
+        begin = bisect_left(self.ranges, (other.ranges[0][0],))
+        begin -= begin > 0 and self.ranges[begin - 1][1] >= other.ranges[0][0]
+        end = bisect_left(self.ranges, (other.ranges[-1][1] + 1,))
+        return Indexes(self.ranges[begin:end])
 
     def __sub__(self, other: "Indexes") -> "Indexes":
         if not self.ranges or not other.ranges:

@@ -179,12 +179,11 @@ async def sweeps(bench: Bench, many: Gateway, few: Gateway) -> None:
     half = points // 2
     cases = {
         "its first half has succeeded": (f"0-{half - 1}", "", half),
-        "each 20th point has failed": (
+        "each 20th point has failed": (  # about as long a text as an object gets: longer ones are in the store
             ",".join(f"{n + 1}-{n + 19}" for n in range(0, points, 20)),
             ",".join(str(n) for n in range(0, points, 20)),
             points,
         ),
-        "each other point has succeeded": (",".join(str(n) for n in range(0, points, 2)), "", (points + 1) // 2),
     }
     for name, (succeeded, failed, ended) in cases.items():
         await set_sweep(bench.api, points, succeeded, failed)
