@@ -35,6 +35,9 @@ WRITES = 10
 """Each so many requests is a write."""
 KILLS = 3
 BETWEEN_SECONDS = 2.0
+AT_ONCE = 24
+BURST = 1_000_000
+"""Added to the numbers of what is made in a burst."""
 STOPPED_SECONDS = 30.0
 CALM_RATE = 50
 WRITERS = 4
@@ -111,6 +114,8 @@ class Ledger:
 
     made: dict[str, int] = field(default_factory=dict)
     """Id → the parameter that it was made with, of what the gateway has acknowledged."""
+    asked: list[int] = field(default_factory=list)
+    """The parameters of all that was to be made."""
     answers: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     ages: list[int] = field(default_factory=list)
@@ -145,6 +150,7 @@ async def answer_to(
 
 async def make(session: aiohttp.ClientSession, ledger: Ledger, number: int) -> None:
     """Make a job, as one does who wants it once: with a key, again and again until there is an answer."""
+    ledger.asked.append(number)
     while True:
         headers = {"Idempotency-Key": f"kill-{number}"}
         async with answer_to(session, ledger, "POST", JOBS, json={"params": {"x": number}}, headers=headers) as answer:
@@ -221,17 +227,19 @@ async def test_a_gateway_that_is_killed_tells_nothing_wrong_and_makes_nothing_tw
         for _ in range(KILLS):
             await until_answered(ledger)
             await asyncio.sleep(BETWEEN_SECONDS)  # under load, for that is what is tried
+            # It dies while it has made what it has not told yet.
+            burst = [tasks.create_task(make(session, ledger, BURST + next(numbers))) for _ in range(AT_ONCE)]
+            await asyncio.wait(burst, return_when=asyncio.FIRST_COMPLETED)
             await gateway.kill()
             await gateway.start()
         await until_answered(ledger)
         over.set()
 
-    sent = next(numbers)
     assert not ledger.wrong, ledger.wrong[:5]
     assert set(ledger.answers) <= ANSWERS | AWAY, ledger.answers
     assert set(ledger.answers) & AWAY, "it was never away"
     assert there(api) == ledger.made
-    assert sorted(ledger.made.values()) == list(range(0, sent, WRITES))
+    assert sorted(ledger.made.values()) == sorted(ledger.asked)
     assert "Traceback" not in gateway.said
 
 
