@@ -278,6 +278,14 @@ def test_whenever_the_stop_signal_comes_the_simulation_hears_it(pack: Make, afte
     assert set(one.codes().values()) <= {0}
 
 
+def test_a_stop_signal_before_the_first_point_is_heard(pack: Make) -> None:
+    one = pack().add(0, "true")
+    one.script.insert(0, b"kill -s TERM $$\n")
+    code, log = one.start().wait()
+    assert code == 143, log
+    assert not one.results()
+
+
 def test_what_a_point_leaves_in_the_background_holds_the_pack_up_for_seconds_only(pack: Make) -> None:
     one = (
         pack()

@@ -23,6 +23,7 @@ stopping=
 results=
 scratch=
 child=
+watcher=
 
 # The line comes first, while there is time: the bundle container reads from it that the point under way did not bring the
 # container down.
