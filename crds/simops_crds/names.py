@@ -178,6 +178,25 @@ SWEEP_ARCHIVE_PREFIX: Final = "sweep-archive"
 """The same three for SimulationSweeps."""
 
 
+REUSE_PREFIX: Final = "reuse"
+"""Store keys below ``reuse/<namespace>/<digest of image, command, args and env>/``: the finished runs whose results may serve for identical ones."""
+
+
+def reuse_prefix(namespace: str, family: str) -> str:
+    """Return where finished runs of one program are listed (no slash at the end)."""
+    return f"{REUSE_PREFIX}/{namespace}/{family}"
+
+
+def reusable_sweep_key(namespace: str, family: str, created: int, name: str, uid: str) -> str:
+    """Return the key that lists a finished sweep, latest first; ``created`` is in whole seconds since 1970."""
+    return f"{reuse_prefix(namespace, family)}/sweeps/{_LAST_SECOND - created:010d}/{name}/{uid}"
+
+
+def reusable_job_key(namespace: str, family: str, params: str, name: str, uid: str) -> str:
+    """Return the key that lists a job that has succeeded by the digest of its parameters."""
+    return f"{reuse_prefix(namespace, family)}/jobs/{params}/{name}/{uid}"
+
+
 def archive_prefix(namespace: str, created: int, kind: str = ARCHIVE_PREFIX) -> str:
     """Return how the archive's keys of the runs of one second begin (no slash at the end)."""
     return f"{kind}/{namespace}/{_LAST_SECOND - created:010d}"

@@ -63,3 +63,20 @@ def program_image(name: str, program: Path) -> Path:
     if not path.exists() or path.stat().st_mtime < program.stat().st_mtime:
         write_archive(path, name, program)
     return path
+
+
+def tags_in(archive: Path) -> list[str]:
+    """Return the names of the images that a docker-archive has."""
+    with tarfile.open(archive) as opened:
+        stream = opened.extractfile("manifest.json")
+        if stream is None:
+            return []
+        return [tag for image in json.load(stream) for tag in image.get("RepoTags") or []]
+
+
+def canonical(tag: str) -> str:
+    """Return the whole name of an image, which container runtimes know it by: one without a registry is of Docker's."""
+    first, slash, _ = tag.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return tag
+    return f"docker.io/{tag}" if slash else f"docker.io/library/{tag}"

@@ -18,7 +18,7 @@ from localcluster import api, certs, components, machine, manifests
 from localcluster.addresses import Addresses
 from localcluster.components import Spec
 from localcluster.golang import tool
-from localcluster.images import program_image
+from localcluster.images import canonical, program_image, tags_in
 from localcluster.machine import Process
 from localcluster.packages import SEARCH, cni_plugins, ensure_packages
 from localcluster.paths import cache, cluster_paths
@@ -233,6 +233,23 @@ def load(name: str, archive: Path, process: Process | None = None) -> None:
     if done.returncode:
         msg = f"importing {archive} failed: {done.stderr.strip()}"
         raise StepError(msg)
+    _name_by_digest(process, tags_in(archive))
+
+
+def _name_by_digest(process: Process, tags: list[str]) -> None:
+    """Let images be found by their digests too, as after a pull from a registry. Those that had the name before lose it."""
+    ctr = ["ctr", "--namespace=k8s.io", "images"]
+    rows = [line.split() for line in machine.inside(process, [*ctr, "ls"]).splitlines()[1:]]
+    digests = {row[0]: row[2] for row in rows}
+    for tag in tags:
+        whole = canonical(tag)
+        repository = whole.rpartition(":")[0]
+        named = f"{repository}@{digests[whole]}"
+        stale = [ref for ref in digests if ref.startswith(f"{repository}@") and ref != named]
+        if stale:
+            machine.inside(process, [*ctr, "rm", *stale])
+        if named not in digests:
+            machine.inside(process, [*ctr, "tag", whole, named])
 
 
 def down(name: str) -> None:

@@ -38,7 +38,8 @@ START_SECONDS = Histogram(
 SWEEPS = Gauge("simops_operator_sweeps", "SimulationSweeps that are not finished, of the replica that leads.")
 SWEEP_POINTS = Counter(
     "simops_operator_sweep_points_total",
-    "Points of sweeps that ended, each time that they were run (lost: their Pod ended without a result of them).",
+    "Points of sweeps that ended, each time that they were run (lost: their Pod ended without a result of them; "
+    "reused: an earlier run's result was taken).",
     ["outcome"],
 )
 SWEEP_ROUNDS = Counter(

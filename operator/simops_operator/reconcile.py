@@ -14,8 +14,10 @@ from simops_crds.names import (
     EXPIRY_PREFIX,
     FINAL_PHASES,
     OWNED_PREFIX,
+    Phase,
     archive_key,
     key_prefix,
+    reusable_job_key,
 )
 from simops_io import logs
 from simops_operator import metrics
@@ -26,6 +28,7 @@ from simops_operator.core.config import JobConfig
 from simops_operator.core.events import event_for
 from simops_operator.core.pods import Manifest
 from simops_operator.core.record import record_of
+from simops_operator.core.reuse import family_of, key_of
 from simops_operator.core.run import Run, run_of
 from simops_operator.core.status import Status, format_time
 from simops_operator.core.views import Summary, job_view, parse_summary, parse_time, pod_view
@@ -243,6 +246,8 @@ class Reconciler:
         await self._store.put_json(f"{_prefix(run)}/record.json", record_of(run, self._cache.pods_of(run.uid), status))
         if run.spec is None or not run.spec.artifacts.delete_with_job:  # else the record goes when the object goes
             await self._store.put_json(archive_key(run.namespace, int(run.created.timestamp()), run.name, run.uid), {})
+        if (key := _reusable(run, status)) is not None:
+            await self._store.put_json(key, {})
         expires = parse_time((status.get("artifacts") or {}).get("expirationTime"))
         if expires is not None:
             await self._store.put_json(
@@ -317,6 +322,15 @@ class Reconciler:
 
 class _JobRejectedError(Exception):
     """The API server refused the Job for good."""
+
+
+def _reusable(run: Run, status: Status) -> str | None:
+    """Return the key by which a sweep finds the result of this run, if it may: it succeeded, and its results stay."""
+    spec = run.spec
+    family = family_of(spec) if spec is not None and spec.artifacts.stay else None
+    if family is None or status["phase"] != Phase.SUCCEEDED:
+        return None
+    return reusable_job_key(run.namespace, family, key_of(run.raw_spec.get("params") or {}), run.name, run.uid)
 
 
 def _prefix(run: Run) -> str:

@@ -86,6 +86,7 @@ SWEEP_DEFAULTS: Manifest = {
     "parallelism": 10,
     "pointsPerPod": 1,
     "retriesPerPoint": 0,
+    "reuse": False,
     "timeoutSeconds": 3600,
     "suspend": False,
     "cancelled": False,
@@ -507,6 +508,7 @@ BAD_SWEEPS = (
         "at least 1 chars",
         model=True,
     ),
+    Bad("reuse behind a tag", sweep(reuse=True), "spec.reuse", "reuse needs an image given by its digest"),
     Bad("no Pods at once", sweep(parallelism=0), "spec.parallelism", "greater than or equal to 1", model=True),
     Bad("packs of no points", sweep(pointsPerPod=0), "spec.pointsPerPod", "'auto' or a number from 1", model=True),
     Bad("packs of a word", sweep(pointsPerPod="many"), "spec.pointsPerPod", "'auto' or a number from 1", model=True),
@@ -624,6 +626,7 @@ GOOD = (
         sweep(
             "b" * 43,
             template={
+                "image": "sim@sha256:" + "0a" * 32,
                 "params": {"length": 1.5, "name": "ü"},
                 "batch": True,
                 "command": None,
@@ -639,6 +642,7 @@ GOOD = (
             parallelism=10_000,
             pointsPerPod="auto",
             retriesPerPoint=2,
+            reuse=True,
             maxFailedPoints=0,
             timeoutSeconds=1,
             suspend=True,

@@ -43,6 +43,7 @@ SWEEP_CHANGES: dict[str, Any] = {
     "pointsPerPod": "auto",
     "timeoutSeconds": 60,
     "artifacts": {"deleteWithJob": True},
+    "reuse": True,
 }
 
 

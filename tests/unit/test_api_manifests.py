@@ -156,3 +156,14 @@ def test_a_space_is_checked_at_the_door_with_the_count_that_it_would_have_made()
         assert caught.value.status == 422
         assert caught.value.errors[0].field == field
         assert words in caught.value.detail
+
+
+def test_results_are_taken_for_an_image_with_a_digest_only() -> None:
+    wanted: dict[str, Any] = {"command": ["run"], "sweep": [{"a": 1}], "reuse": True}
+    for image in ("sim:local", "sim@sha256:abc", f"sim@sha256:{'A' * 64}"):
+        with pytest.raises(ProblemError) as caught:
+            manifest({**wanted, "image": image})
+        assert caught.value.errors[0].field == "reuse"
+    assert manifest({**wanted, "image": f"sim:local@sha256:{'a' * 64}"})["spec"]["reuse"] is True
+    with pytest.raises(ProblemError, match="is for many runs"):
+        manifest({"reuse": True})

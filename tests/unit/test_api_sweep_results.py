@@ -246,6 +246,59 @@ async def test_a_table_that_names_what_belongs_to_others_gives_none_of_it() -> N
     assert caught.value.status == 409
 
 
+def reused(point: int, key: str, /, **origin: Any) -> dict[str, Any]:
+    return result(point, bundle=key, round=-1, pack=-1, reused=origin)
+
+
+def with_results_of_others() -> tuple[SweepRecord, Kept]:
+    """Point 0 is that of another sweep, 1 and 2 both that of one job, 3 is like point 0, and 4 claims what is not where it says."""
+    record, kept = swept(6, 6)
+    job, other = "jobs/lab/heat/uid-heat", "sweeps/lab/other/u"
+    kept.objects |= {
+        f"{job}/p.zip": zipped({"log.txt": b"no log", "out/data.csv": b"of the job"}),
+        f"{other}/rounds/0/0/p.zip": zipped({"7/log.txt": b"log of 7", "7/a.csv": b"seven", "8/a.csv": b"eight"}),
+    }
+    sweep7 = {"kind": "SimulationSweep", "name": "other", "uid": "u", "index": 7}
+    heat = {"kind": "SimulationJob", "name": "heat", "uid": "uid-heat"}
+    lines = [
+        reused(0, f"{other}/rounds/0/0/p.zip", **sweep7),
+        reused(1, f"{job}/p.zip", **heat),
+        reused(2, f"{job}/p.zip", **heat),
+        reused(3, f"{other}/rounds/0/0/p.zip", **sweep7),
+        reused(4, "jobs/lab/secret/u/p.zip", **heat),
+        result(5),
+    ]
+    kept.objects[f"{FOLDER}/table/0000000.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    return record, kept
+
+
+async def test_a_point_says_whose_result_it_has() -> None:
+    record, kept = with_results_of_others()
+    shelf = Shelf(kept.store)
+    rows = await shelf.rows(record, range(6))
+    assert [point_row(record, row).get("reused") for row in rows] == [
+        "other-7",
+        "heat",
+        "heat",
+        "other-7",
+        "heat",
+        None,
+    ]
+    assert json.loads(point_document(record, 0, rows[0]))["reused"] == "other-7"
+    columns = await columns_of(shelf.blocks(record))
+    text = b"".join([part async for part in csv_of(record, columns, shelf.blocks(record))]).decode()
+    assert [row["reused"] for row in csv.DictReader(io.StringIO(text, newline=""))][-2:] == ["heat", ""]
+
+
+async def test_results_of_others_are_in_the_zip_as_those_of_the_point() -> None:
+    record, kept = with_results_of_others()
+    files = await merged(kept, record)
+    assert files["0/a.csv"] == files["3/a.csv"] == b"seven"
+    assert files["1/out/data.csv"] == files["2/out/data.csv"] == b"of the job"
+    assert files["5/log.txt"].startswith(b"log.txt of 5")
+    assert not [name for name in files if name.startswith("4/") or "8" in name]
+
+
 FILES = st.dictionaries(
     st.tuples(
         st.integers(0, 3),

@@ -27,7 +27,7 @@ class Part:
 
     bundle: StoredObject
     folders: Mapping[str, str]
-    """Folder in the bundle, with a slash at the end → folder in the stream."""
+    """Folder in the bundle, with a slash at the end, or empty for all of it → folder in the stream."""
 
 
 class ZipStream:
@@ -117,11 +117,12 @@ class Merger:
             BundleError, TooManyFilesError: the bundle is damaged, or has too many files.
         """
         directory = await self._bundles.directory(part.bundle)
-        found = []
-        for path, member in directory.items():
-            folder = f"{path.split('/', 1)[0]}/"
-            if folder in part.folders and len(path) > len(folder):
-                found.append((part.folders[folder] + path.removeprefix(folder), member))
+        found = [
+            (part.folders[folder] + path.removeprefix(folder), member)
+            for path, member in directory.items()
+            for folder in ("", f"{path.split('/', 1)[0]}/")
+            if folder in part.folders and len(path) > len(folder)
+        ]
         return sorted(found, key=lambda one: one[1].header)
 
     async def stream(

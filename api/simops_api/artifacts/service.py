@@ -20,6 +20,7 @@ from simops_api.jobs.lookup import Found
 from simops_api.records import seconds_of
 from simops_api.settings import Settings
 from simops_api.store import Store, StoredObject
+from simops_api.sweeps.points import Place
 from simops_crds.names import key_prefix
 
 log = logging.getLogger(__name__)
@@ -98,10 +99,10 @@ class Artifacts:
         expires = seconds_of(artifacts.get("expirationTime"))
         if expires is not None and expires <= self._now():
             raise ProblemError(410, f"the result of job {found.id} expired at {artifacts['expirationTime']}")
-        prefix = found.root or f"{key_prefix(found.namespace, found.name, found.uid)}/"
-        rest = key.removeprefix(prefix)
-        # Who may write the status of one run must not read those of others by it. Bundles of a sweep lie in folders of round and pack.
-        if rest == key or rest.count("/") != (2 if found.root else 0):
+        place = found.place or Place(f"{key_prefix(found.namespace, found.name, found.uid)}/", 0, "")
+        rest = key.removeprefix(place.root)
+        # Who may write the status of one run must not read those of others by it.
+        if rest == key or rest.count("/") != place.depth:
             log.warning("the status of %s/%s names %s, which is not its own", found.namespace, found.name, key)
             raise ProblemError(409, f"the status of job {found.id} names a bundle that is not its own")
         return str(key)

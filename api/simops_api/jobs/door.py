@@ -3,9 +3,9 @@
 from simops_api.errors import ProblemError, mistake
 from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
-from simops_crds.images import is_image_allowed
+from simops_crds.images import has_digest, is_image_allowed
 
-_SWEEPS_ONLY = ("parallelism", "points_per_pod", "retries_per_point", "max_failed_points", "batch")
+_SWEEPS_ONLY = ("parallelism", "points_per_pod", "retries_per_point", "max_failed_points", "reuse", "batch")
 
 
 def check(request: JobRequest, image: str, settings: Settings) -> None:
@@ -21,6 +21,8 @@ def check(request: JobRequest, image: str, settings: Settings) -> None:
         raise mistake("timeout_seconds", f"must be at most {settings.max_timeout_seconds} here")
     if request.sweep is not None or request.space is not None:
         _check_sweep(request)
+        if request.reuse and not has_digest(image):
+            raise mistake("reuse", f"needs an image given by its digest, such as sim@sha256:…; {image[:512]} has none")
     else:
         _check_single(request)
 

@@ -19,6 +19,12 @@ def parse_id(text: str, default_namespace: str) -> tuple[str, str] | None:
     return found["namespace"] or default_namespace, found["name"]
 
 
+def sibling_id(object_id: str, name: str) -> str:
+    """Return the id of another object of the same namespace. ``name`` may be that of a point, which is longer than those of objects."""
+    namespace, dot, _ = object_id.rpartition(".")
+    return f"{namespace}{dot}{name}"
+
+
 def point_id(sweep_id: str, index: int) -> str:
     """Return the id of a point of a sweep."""
     return f"{sweep_id}-{index}"

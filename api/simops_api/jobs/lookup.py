@@ -14,11 +14,11 @@ from simops_api.errors import ProblemError, unavailable
 from simops_api.jobs.ids import id_of, parse_id, point_id
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
-from simops_api.sweeps.points import Row, point_document, split_point
+from simops_api.sweeps.points import Place, Row, place_of, point_document, split_point
 from simops_api.sweeps.records import SweepRecord
 from simops_api.sweeps.shelf import Shelf
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
-from simops_crds.names import FINAL_PHASES, sweep_prefix
+from simops_crds.names import FINAL_PHASES
 from simops_io import logs
 
 
@@ -38,9 +38,9 @@ class Found:
     archived: bool = False
     """Whether the object is gone and this is its record in the store."""
     folder: str = ""
-    """Of a point: where in its bundle its files are, with a slash at the end. A bundle has several points."""
-    root: str = ""
-    """Of a point: where in the store the bundles of its sweep are, with a slash at the end."""
+    """Of a point: where in its bundle its files are, with a slash at the end, if others are in it too."""
+    place: Place | None = None
+    """Of a point: where in the store its bundle is."""
 
     @property
     def finished(self) -> bool:
@@ -138,6 +138,7 @@ def _found(record: Record, namespace: str, name: str, *, is_archived: bool = Fal
 
 
 def _found_point(sweep: SweepRecord, row: Row) -> Found:
+    place = place_of(sweep, row)
     return Found(
         point_id(sweep.id, row.index),
         sweep.namespace,
@@ -146,8 +147,8 @@ def _found_point(sweep: SweepRecord, row: Row) -> Found:
         row.status,
         "",
         point_document(sweep, row.index, row),
-        folder=f"{row.index}/",
-        root=f"{sweep_prefix(sweep.namespace, sweep.name, sweep.uid)}/rounds/",
+        folder=place.folder,
+        place=place,
     )
 
 

@@ -54,6 +54,8 @@ class Job(BaseModel):
     """Of a point: how long its simulation took."""
     attempts: int | None = None
     metrics: dict[str, float] | None = None
+    reused: str | None = None
+    """Of a point: the job, or the point of a sweep, whose result this is, if it was not run itself."""
     artifacts: ArtifactsStatus | None = None
 
 

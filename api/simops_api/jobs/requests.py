@@ -96,6 +96,8 @@ class JobRequest(SimulationJobSpec):
     """Of many runs: how often a failed point is tried again; the same as ``retries``. Default: 0."""
     max_failed_points: MaxFailedPoints | None = None
     """Of many runs: stop when more points than this have failed. Default: never."""
+    reuse: StrictBool | None = None
+    """Of many runs: take the results of identical points that were run before; the image must be given by its digest. Default: false."""
     batch: StrictBool | None = None
     """Of many runs: the image handles many points in one process (``$SIMOPS_POINTS``, ``$SIMOPS_RESULTS``). Default: false."""
 

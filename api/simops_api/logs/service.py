@@ -76,7 +76,7 @@ class Logs:
             ProblemError: 403; 404 no such job, attempt or log; 409 no timestamps; 410 expired; 503.
         """
         found = await self._lookup.find(caller, job_id)
-        if found.folder:
+        if found.place is not None:
             return await self._point_text(found, number, tail, timestamps=timestamps)
         self.streams.check()
         attempts = await self._attempts(found)
@@ -112,6 +112,8 @@ class Logs:
             raise ProblemError(
                 404, f"job {found.id} is a point of a sweep: of it one log is kept, that of the last attempt"
             )
+        if not found.folder:  # the result of a job, whose log is beside its bundle
+            return Text(await self._stored_text(await self._log_of_origin(found), tail), "store", 1)
         content = await self._artifacts.file(found, POINT_LOG)
         body = content.read(0, content.size)
         if tail is not None:
@@ -120,6 +122,15 @@ class Logs:
             lines = whole.splitlines(keepends=True)
             return Text(_said(b"".join(lines[max(0, len(lines) - tail) :])), "store", 1)
         return Text(await _begun(_told(body)), "store", 1)
+
+    async def _log_of_origin(self, found: Found) -> Attempt:
+        bundle = str((found.fields.get("artifacts") or {}).get("bundle") or "")
+        root = found.place.root if found.place is not None else ""
+        pod = bundle.removeprefix(root).removesuffix(".zip")
+        stored = await self._store.stat(f"{root}{pod}.log") if pod and "/" not in pod else None
+        if stored is None:
+            raise self._nothing(found)
+        return Attempt(pod, 1, stored)
 
     async def _kept(self, found: Found, attempt: Attempt) -> StoredObject | None:
         try:

@@ -11,12 +11,15 @@ from simops_api.artifacts.merged import Merger, Part
 from simops_api.artifacts.transfer import begun
 from simops_api.errors import ProblemError
 from simops_api.store import Store
+from simops_api.sweeps.points import bundle_of, place_of
 from simops_api.sweeps.records import SweepRecord
 from simops_api.sweeps.shelf import Shelf
 from simops_api.sweeps.table import columns_of, csv_of
-from simops_crds.names import sweep_prefix
 
 log = logging.getLogger(__name__)
+
+Bundled = dict[str, list[dict[str, str]]]
+"""Key of a bundle → for each time that it is read: folder in it → folder of a point. It is read again for points that have the same result."""
 
 TABLE, MANIFEST = "table.csv", "manifest.json"
 
@@ -37,22 +40,22 @@ class Collected:
             StoreError: the store does not answer.
         """
         record = await self._shelf.settled(record)
-        bundles: dict[str, dict[str, str]] = {}
+        bundles: Bundled = {}
         async with aclosing(self._shelf.blocks(record)) as blocks:
             async for rows in blocks:
                 for row in rows:
-                    if key := _own(record, row.told("bundle")):
-                        bundles.setdefault(key, {})[f"{row.index}/"] = f"{row.index}/"
+                    if key := bundle_of(record, row):
+                        _add(bundles.setdefault(key, []), place_of(record, row).folder, f"{row.index}/")
         if not bundles:
             raise ProblemError(409, f"no point of sweep {record.id} has left anything yet")
         return record, await begun(self._stream(record, bundles))
 
-    async def _stream(self, record: SweepRecord, bundles: dict[str, dict[str, str]]) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, record: SweepRecord, bundles: Bundled) -> AsyncGenerator[bytes, None]:
         missing: list[str] = []
 
         async def parts() -> AsyncGenerator[Part, None]:
             found = False
-            for key, folders in bundles.items():
+            for key, folders in ((key, folders) for key, layers in bundles.items() for folders in layers):
                 stored = await self._store.stat(key)
                 if stored is None:
                     missing.append(key)
@@ -79,7 +82,8 @@ class Collected:
             raise ProblemError(502, f"a bundle of sweep {record.id} in the store is not what it should be") from error
 
 
-def _own(record: SweepRecord, key: object) -> str | None:
-    """Return the key of a bundle if it lies where those of this sweep do."""
-    root = f"{sweep_prefix(record.namespace, record.name, record.uid)}/rounds/"
-    return key if isinstance(key, str) and key.startswith(root) and key.removeprefix(root).count("/") == 2 else None
+def _add(layers: list[dict[str, str]], folder: str, target: str) -> None:
+    layer = next((one for one in layers if folder not in one), None)
+    if layer is None:
+        layers.append(layer := {})
+    layer[folder] = target

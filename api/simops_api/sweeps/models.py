@@ -21,6 +21,8 @@ class PointCounts(BaseModel):
     by_status: dict[Phase, int]
     active: int | None = None
     """Points that run now."""
+    reused: int | None = None
+    """Points that have succeeded by the result of an earlier run."""
 
 
 class Sweep(BaseModel):
@@ -48,6 +50,8 @@ class Sweep(BaseModel):
     points_per_pod: int | str | None = None
     retries_per_point: int | None = None
     max_failed_points: int | None = None
+    reuse: bool | None = None
+    """Whether results of earlier identical runs are taken."""
     resources: Resources | None = None
     timeout_seconds: int | None = None
     metadata: dict[str, str] | None = None
@@ -97,6 +101,8 @@ class Point(BaseModel):
     """How long its simulation took."""
     metrics: dict[str, float] | None = None
     """The numbers that it told."""
+    reused: str | None = None
+    """The job, or the point of a sweep, whose result this is, if it was not run itself."""
 
 
 class PointList(BaseModel):

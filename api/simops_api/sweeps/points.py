@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simops_api.jobs.ids import point_id
+from simops_api.jobs.ids import point_id, sibling_id
 from simops_api.sweeps.records import SweepRecord
-from simops_crds.names import FINAL_PHASES, Phase
+from simops_crds.names import FINAL_PHASES, Phase, key_prefix, sweep_prefix
 
 _POINT = re.compile(r"(?P<sweep>.+)-(?P<index>0|[1-9][0-9]{0,6})")
 
@@ -31,6 +31,61 @@ class Row:
     def told(self, name: str) -> Any:
         """Return a field of its result, None if it has none."""
         return self.result.get(name) if self.result is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The run whose result a point has, when that is not its own."""
+
+    name: str
+    """Of the job or the sweep, in the namespace of the point."""
+    uid: str
+    index: int | None
+    """Of a sweep: which of its points."""
+
+    @property
+    def run(self) -> str:
+        """The name of the run as a job."""
+        return self.name if self.index is None else f"{self.name}-{self.index}"
+
+
+def origin_of(row: Row) -> Origin | None:
+    """Return where the result of a point comes from; None when the point was run itself."""
+    match row.told("reused"):
+        case {"kind": "SimulationSweep", "name": str(name), "uid": str(uid), "index": int(index)}:
+            return Origin(name, uid, index)
+        case {"kind": "SimulationJob", "name": str(name), "uid": str(uid)}:
+            return Origin(name, uid, None)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the store the files of a point are."""
+
+    root: str
+    """What the keys of the bundles of its run begin with, with a slash at the end."""
+    depth: int
+    """Folders between that and a bundle."""
+    folder: str
+    """Of the files in the bundle, with a slash at the end; empty when the bundle has no others."""
+
+
+def place_of(record: SweepRecord, row: Row) -> Place:
+    """Return where in the store the files of a point are, if it has left any."""
+    origin = origin_of(row)
+    if origin is not None and origin.index is None:
+        return Place(f"{key_prefix(record.namespace, origin.name, origin.uid)}/", 0, "")
+    name, uid = (origin.name, origin.uid) if origin is not None else (record.name, record.uid)
+    index = origin.index if origin is not None else row.index
+    return Place(f"{sweep_prefix(record.namespace, name, uid)}/rounds/", 2, f"{index}/")
+
+
+def bundle_of(record: SweepRecord, row: Row) -> str | None:
+    """Return the key of the bundle that has the files of a point, if it lies where it should; None when there is none."""
+    key, place = row.told("bundle"), place_of(record, row)
+    is_there = isinstance(key, str) and key.startswith(place.root)
+    return key if is_there and key.removeprefix(place.root).count("/") == place.depth else None
 
 
 def split_point(name: str) -> tuple[str, int] | None:
@@ -68,17 +123,19 @@ def point_document(record: SweepRecord, index: int, row: Row | None = None) -> b
         "status": phase,
         "params": row.params if row is not None else params_of(record, index),
         "cancelled": phase == Phase.CANCELLED,
-        **(_result(row) if row is not None and phase in FINAL_PHASES else {}),
+        **(_result(record, row) if row is not None and phase in FINAL_PHASES else {}),
     }
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-def _result(row: Row) -> dict[str, Any]:
+def _result(record: SweepRecord, row: Row) -> dict[str, Any]:
+    origin = origin_of(row)
     found = {
         "reason": row.told("reason"),
         "exit_code": row.told("exitCode"),
         "seconds": row.told("seconds"),
         "metrics": row.metrics or None,
+        "reused": sibling_id(record.id, origin.run) if origin is not None else None,
         "artifacts": {"bundle": row.told("bundle")} if row.told("bundle") else None,
     }
     return {name: value for name, value in found.items() if value is not None}
@@ -86,7 +143,7 @@ def _result(row: Row) -> dict[str, Any]:
 
 def point_row(record: SweepRecord, row: Row) -> dict[str, Any]:
     """Return a point as a row of pages and tables; ``models.Point`` is its schema."""
-    result = _result(row) if row.status in FINAL_PHASES else {}
+    result = _result(record, row) if row.status in FINAL_PHASES else {}
     result.pop("artifacts", None)
     return {
         "index": row.index,

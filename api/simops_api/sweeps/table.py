@@ -9,8 +9,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from simops_api.jobs.ids import point_id
-from simops_api.sweeps.points import Row, point_row
+from simops_api.jobs.ids import point_id, sibling_id
+from simops_api.sweeps.points import Row, origin_of, point_row
 from simops_api.sweeps.records import SweepRecord
 
 FIRST = ("index", "id", "status", "reason", "exit_code", "seconds")
@@ -22,20 +22,28 @@ class Columns:
 
     params: set[str] = field(default_factory=set)
     metrics: set[str] = field(default_factory=set)
+    reused: bool = False
+    """Whether a row has the result of an earlier run: then there is a column that says of which."""
 
     def take(self, rows: Iterable[Row]) -> None:
         """Take note of what rows have."""
         for row in rows:
             self.params.update(row.params)
             self.metrics.update(row.metrics)
+            self.reused = self.reused or origin_of(row) is not None
+
+    @property
+    def first(self) -> list[str]:
+        """The names of the first columns."""
+        return [*FIRST, *(["reused"] if self.reused else [])]
 
     @property
     def heads(self) -> list[str]:
         """The names of all columns. One that would stand there twice says what it is of."""
-        taken = set(FIRST)
+        taken = set(self.first)
         params = [f"params.{name}" if name in taken else name for name in sorted(self.params)]
         taken |= set(params)
-        return [*FIRST, *params, *(f"metrics.{name}" if name in taken else name for name in sorted(self.metrics))]
+        return [*self.first, *params, *(f"metrics.{name}" if name in taken else name for name in sorted(self.metrics))]
 
     def values(self, record: SweepRecord, row: Row) -> list[Any]:
         """Return a row's value of each column, None where it has none."""
@@ -45,6 +53,9 @@ class Columns:
             row.status,
             *(row.told(k) for k in ("reason", "exitCode", "seconds")),
         ]
+        if self.reused:
+            origin = origin_of(row)
+            first.append(sibling_id(record.id, origin.run) if origin is not None else None)
         params = (row.params.get(name) for name in sorted(self.params))
         return [*first, *params, *(row.metrics.get(name) for name in sorted(self.metrics))]
 

@@ -145,6 +145,11 @@ class Artifacts(Model):
     expire_after_seconds: Annotated[int, Field(ge=60, le=3_153_600_000)] | None = None
     """Remove bundle and log from the store this many seconds after the run finished; the record stays. Default: never."""
 
+    @property
+    def stay(self) -> bool:
+        """Whether they stay in the store."""
+        return not self.delete_with_job and self.expire_after_seconds is None
+
 
 class RunSpec(Model):
     """What one run needs, shared by a job and by the template of a sweep."""

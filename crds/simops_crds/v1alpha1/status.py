@@ -105,6 +105,8 @@ class IndexCounts(Model):
     """Points that run."""
     succeeded: int | None = None
     """Points that succeeded."""
+    reused: int | None = None
+    """Those of the succeeded whose result is that of an earlier run."""
     failed: int | None = None
     """Points that failed for good."""
     cancelled: int | None = None

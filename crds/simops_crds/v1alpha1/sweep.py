@@ -15,6 +15,7 @@ from simops_crds.base import (
     Scalar,
     check_ranges,
 )
+from simops_crds.images import DIGEST
 from simops_crds.v1alpha1.job import Artifacts, RunSpec
 
 Parallelism = Annotated[int, Field(ge=1, le=10_000)]
@@ -228,8 +229,14 @@ class SimulationSweepSpec(Model):
             "an order to run points again is carried out once: give it a new id to run other points",
             "rerun",
         ),
+        Rule(
+            f"!self.reuse || self.template.image.matches('{DIGEST}')",
+            "reuse needs an image given by its digest, such as sim@sha256:…: behind a tag there may be another image than the one that an "
+            "earlier result is of",
+            "reuse",
+        ),
     )
-    immutable: ClassVar = ("template", "pointsPerPod", "timeoutSeconds", "artifacts")
+    immutable: ClassVar = ("template", "pointsPerPod", "timeoutSeconds", "artifacts", "reuse")
 
     template: SweepTemplate
     """What all points share: a SimulationJob's spec without the parameters that vary."""
@@ -245,6 +252,9 @@ class SimulationSweepSpec(Model):
     """Stop the sweep when more points than this have failed. Default: never."""
     timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
     """Wall clock of one point."""
+    reuse: StrictBool = False
+    """Take the result of a point that an earlier job or sweep of the namespace, or this sweep itself, has run already: the same image (by its digest),
+    command, args, env and parameters. Only what succeeded is taken."""
     suspend: StrictBool = False
     """Do not run until this is false again; points that are done stay done."""
     cancelled: StrictBool = False

@@ -10,15 +10,8 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 
-from simops_crds.names import (
-    FINAL_PHASES,
-    SWEEP_ARCHIVE_PREFIX,
-    SWEEP_EXPIRY_PREFIX,
-    SWEEP_OWNED_PREFIX,
-    Reason,
-    archive_key,
-    round_job_name,
-)
+from simops_crds.indexes import Indexes
+from simops_crds.names import FINAL_PHASES, SWEEP_OWNED_PREFIX, Reason, round_job_name
 from simops_io import logs
 from simops_operator import metrics
 from simops_operator.cache import Key
@@ -35,11 +28,12 @@ from simops_operator.core.sweeps.situation import Situation
 from simops_operator.core.sweeps.status import Told
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.sweeps.views import pack_pod, round_job
-from simops_operator.core.views import parse_time
 from simops_operator.reconcile import PASSING_REFUSALS
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.cache import SweepCache
 from simops_operator.sweeps.collect import collect
+from simops_operator.sweeps.earlier import Earlier
+from simops_operator.sweeps.history import write_record
 from simops_operator.sweeps.memory import Memory
 from simops_operator.sweeps.points import InThread, RefusedError, make_points
 from simops_operator.sweeps.shelf import Shelf
@@ -192,7 +186,7 @@ class SweepReconciler:
             self._cache.put_job(sweep.uid, round_job(job))
 
     def _shelf(self, sweep: Sweep) -> Shelf:
-        return Shelf(self._store, sweep, self._at_once)
+        return Shelf(self._store, sweep.prefix, self._at_once)
 
     def _situation(self, sweep: Sweep, memory: Memory) -> Situation:
         present = self._cache.of(sweep.uid)
@@ -256,6 +250,8 @@ class SweepReconciler:
                     packs = await shelf.find_results(memory.round, known)
                     self._gather(memory, memory.gathered.take(memory.round, packs))
                 memory.results_listed = True
+            case actions.TakeEarlier(wanted, own):
+                await self._take_earlier(sweep, wanted, memory, own=own)
             case actions.WriteBooks(books):
                 await self._write_books(sweep, books, memory)
 
@@ -270,6 +266,17 @@ class SweepReconciler:
             memory.refusal = error.why
             return
         log.info("%s/%s: %d points are in the store", sweep.namespace, sweep.name, memory.index.points.total)
+
+    async def _take_earlier(self, sweep: Sweep, wanted: Indexes, memory: Memory, *, own: bool) -> None:
+        if memory.index is None:
+            return
+        found = await Earlier(self._store, sweep, memory.index, self._at_once, self._in_thread).find(wanted, own=own)
+        shelf = self._shelf(sweep)
+        await shelf.write_table(found.lines, memory.index)
+        books = memory.books.take(found.results, found.twins, memory.index.points.digest)
+        await shelf.write_books(books)
+        memory.turn(books)
+        metrics.SWEEP_POINTS.labels(outcome="reused").inc(len(found.lines))
 
     async def _apply_job(self, sweep: Sweep, manifest: Manifest) -> None:
         try:
@@ -381,19 +388,8 @@ class SweepReconciler:
             log.warning("%s/%s: Event %s was not posted: %s", sweep.namespace, sweep.name, event[1], error)
 
     async def _write_record(self, sweep: Sweep, words: Told, memory: Memory) -> None:
-        # As for jobs: the record first, so that the archive never lists what is not there, and all of it before the final status.
         await self._ensure_bucket(memory)
-        record = record_of(self._situation(sweep, memory), words)
-        await self._store.put_json(f"{sweep.prefix}/record.json", record)
-        if sweep.spec is None or not sweep.spec.artifacts.delete_with_job:
-            created = int(sweep.created.timestamp())
-            await self._store.put_json(
-                archive_key(sweep.namespace, created, sweep.name, sweep.uid, SWEEP_ARCHIVE_PREFIX), {}
-            )
-        expires = parse_time(record["artifacts"].get("expirationTime"))
-        if expires is not None:
-            due = f"{int(expires.timestamp()):012d}"
-            await self._store.put_json(f"{SWEEP_EXPIRY_PREFIX}/{due}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
+        await write_record(self._store, sweep, record_of(self._situation(sweep, memory), words))
 
     async def _show_store_error(self, key: Key, memory: Memory, error: StoreError) -> None:
         """Tell the person that the sweep waits for the store; stop what is to be stopped all the same."""

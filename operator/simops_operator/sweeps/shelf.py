@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from simops_crds.indexes import Indexes
-from simops_crds.space import Chunk, PointsIndex
+from simops_crds.space import Chunk, ChunkRef, PointsIndex
 from simops_operator.core.sweeps.books import Books, Results, Round
 from simops_operator.core.sweeps.results import Line, Pack, merged, parse_lines, results_in, united
 from simops_operator.core.sweeps.situation import Points
-from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.store import Store
 from simops_operator.sweeps.together import Together
 
@@ -44,9 +43,9 @@ class Index:
 class Shelf:
     """The objects of one sweep."""
 
-    def __init__(self, store: Store, sweep: Sweep, together: Together) -> None:
+    def __init__(self, store: Store, prefix: str, together: Together) -> None:
         self._store = store
-        self._prefix = sweep.prefix
+        self._prefix = prefix
         self._together = together
 
     async def _json(self, key: str) -> Any:
@@ -85,12 +84,17 @@ class Shelf:
             ValueError: some are not there, or are others than the index says.
         """
         refs = index.stored.chunks
-        texts = await self._together([self._store.get_text(f"{self._prefix}/points/{ref.file}") for ref in refs])
-        found = [Chunk.of(ref.first, (text or "").encode()) for ref, text in zip(refs, texts, strict=True)]
+        found = await self._together([self.read_chunk(ref) for ref in refs])
         for ref, chunk in zip(refs, found, strict=True):
-            if chunk.ref != ref:
+            if chunk is None:
                 raise ValueError(f"points/{ref.file} in the store is missing, or is not what the index says")
-        return found
+        return [chunk for chunk in found if chunk is not None]
+
+    async def read_chunk(self, ref: ChunkRef) -> Chunk | None:
+        """Return a chunk of the points; None when it is not there, or is another one than the index says."""
+        text = await self._store.get_text(f"{self._prefix}/points/{ref.file}")
+        chunk = Chunk.of(ref.first, (text or "").encode())
+        return chunk if chunk.ref == ref else None
 
     async def read_books(self) -> Books:
         """Return the books at the end of the last round."""
@@ -147,10 +151,11 @@ class Shelf:
 
     async def read_results(self, this: Round, index: Index) -> Results:
         """Return what the table knows of a round."""
-        tables = await self._together([self._table(first) for first in index.firsts(this.points)])
+        tables = await self._together([self.read_table(first) for first in index.firsts(this.points)])
         return united(results_in(table, this) for table in tables if table)
 
-    async def _table(self, first: int) -> str | None:
+    async def read_table(self, first: int) -> str | None:
+        """Return the lines of the table of the chunk of points that begins there, as text."""
         return await self._store.get_text(f"{self._prefix}/table/{_file(first)}")
 
     async def write_table(self, lines: Mapping[int, str], index: Index) -> None:
@@ -159,7 +164,7 @@ class Shelf:
         await self._together([self._write_chunk(first, chunk) for first, chunk in chunks.items()])
 
     async def _write_chunk(self, first: int, lines: Mapping[int, str]) -> None:
-        before = await self._table(first)
+        before = await self.read_table(first)
         after = merged(before, lines)
         if after != before:
             await self._store.put_bytes(f"{self._prefix}/table/{_file(first)}", after.encode())

@@ -13,6 +13,16 @@ class ExpandPoints:
 
 
 @dataclass(frozen=True)
+class TakeEarlier:
+    """Look for results of identical points, put them into the table, and then into the books."""
+
+    wanted: Indexes
+    """The points that may be given one."""
+    own: bool = False
+    """Look at the results of this sweep itself, and not at those of others."""
+
+
+@dataclass(frozen=True)
 class WriteRound:
     """Put down in the store which points the next round runs."""
 
@@ -87,6 +97,7 @@ class DeleteSweep:
 
 Action = (
     ExpandPoints
+    | TakeEarlier
     | WriteRound
     | ApplyRoundJob
     | SetParallelism
@@ -100,4 +111,4 @@ Action = (
     | DeleteSweep
 )
 """Actions from which something is learned: after them it is decided again."""
-TEACHING = (ExpandPoints, WriteRound, Collect, ListPods, ListResults, WriteBooks)
+TEACHING = (ExpandPoints, TakeEarlier, WriteRound, Collect, ListPods, ListResults, WriteBooks)

@@ -105,6 +105,12 @@ class Books:
     """The last order to run points again that was taken."""
     ordered: Indexes = NOTHING
     """What that order brought back."""
+    looked: str = ""
+    """Digest of the points for which earlier results were looked up last."""
+    reused: Indexes = NOTHING
+    """Those of the succeeded whose result is that of an earlier run."""
+    twins: Indexes = NOTHING
+    """Points that are like one before them in this sweep: they wait for its result."""
     probes: int = 0
     """Rounds so far that were made to measure."""
     seconds: float = 0.0
@@ -121,6 +127,33 @@ class Books:
     def pending(self, total: int, cancelled: Indexes) -> Indexes:
         """Return the points that are still to be run, of ``total``."""
         return Indexes.up_to(total) - self.succeeded - self.failed - self.dropped - cancelled
+
+    def held(self, pending: Indexes) -> Indexes:
+        """Return those of the points still to be run that wait for another one's result, as long as there are others."""
+        waiting = self.twins & pending
+        return waiting if waiting != pending else NOTHING
+
+    def take(self, reused: Results, twins: Indexes, looked: str) -> "Books":
+        """Return the books after results of earlier runs were looked up.
+
+        Args:
+            reused: what was found, and how long it took when it was run.
+            twins: the points that wait for another one of this sweep.
+            looked: digest of the points of the sweep.
+        """
+        points = reused.succeeded
+        return replace(
+            self,
+            succeeded=self.succeeded | points,
+            reused=self.reused | points,
+            twins=twins - points,
+            looked=looked,
+            failures=_without(self.failures, points),
+            losses=_without(self.losses, points),
+            ordered=self.ordered - points,
+            seconds=self.seconds + reused.seconds,
+            measured=self.measured + reused.measured,
+        )
 
     def exhausted(self, failed: Indexes, retries: int) -> Indexes:
         """Return those of the points that failed in the present round which will not be tried again."""
@@ -173,6 +206,8 @@ class Books:
             failed=self.failed - points,
             lost=self.lost - points,
             dropped=self.dropped - points,
+            reused=self.reused - points,
+            twins=self.twins - points,
             failures=_without(self.failures, points),
             losses=_without(self.losses, points),
             rerun=order,
@@ -190,7 +225,7 @@ class Books:
         sets = {name: str(getattr(self, name)) for name in _SETS}
         levels = {name: [str(level) for level in getattr(self, name)] for name in _LEVELS}
         end = {"verdict": [self.verdict.reason.value, self.verdict.message]} if self.verdict else {}
-        return {"version": 1, **{name: getattr(self, name) for name in _VALUES}, **sets, **levels, **end}
+        return {"version": 1, **{name: getattr(self, name) for name in (*_VALUES, "looked")}, **sets, **levels, **end}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Books":
@@ -199,11 +234,11 @@ class Books:
         fields |= {name: Indexes.parse(raw.get(name) or "") for name in _SETS}
         fields |= {name: tuple(Indexes.parse(text) for text in raw.get(name) or []) for name in _LEVELS}
         verdict = Why(Reason(raw["verdict"][0]), raw["verdict"][1]) if raw.get("verdict") else None
-        return cls(**fields, verdict=verdict)
+        return cls(**fields, looked=str(raw.get("looked") or ""), verdict=verdict)
 
 
 _VALUES = ("rounds", "rerun", "probes", "seconds", "measured")
-_SETS = ("succeeded", "failed", "lost", "dropped", "ordered")
+_SETS = ("succeeded", "failed", "lost", "dropped", "ordered", "reused", "twins")
 _LEVELS = ("failures", "losses")
 
 

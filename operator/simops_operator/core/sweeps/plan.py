@@ -48,7 +48,7 @@ def decide(at: Situation) -> Decision:
     """Return the next step of a sweep."""
     if at.sweep.is_settled:
         return _after_the_end(at)
-    for step in (_refuse, _wait_for_store, _reopen, _stop, _expand, _conclude, _judge, _start, _adjust, _wait):
+    for step in (_refuse, _wait_for_store, _reopen, _stop, _expand, _conclude, _judge, _reuse, _start, _adjust, _wait):
         decision = step(at)
         if decision is not None:
             return decision
@@ -245,6 +245,20 @@ def _give_up(at: Situation, why: Why) -> Decision:
     return Decision((actions.WriteBooks(replace(at.facts.books, verdict=why)),))
 
 
+def _reuse(at: Situation) -> Decision | None:
+    """Sweeps whose points may have been run before, by another run or by themselves."""
+    spec, facts = at.sweep.spec, at.facts
+    if spec is None or not spec.reuse or facts.points is None or facts.round is not None or at.job is not None:
+        return None
+    pending = facts.books.pending(at.total, at.sweep.cancelled_points)
+    if facts.books.looked != facts.points.digest:  # what was ordered to be run again is to be run
+        return Decision((actions.TakeEarlier(pending - facts.books.ordered),))
+    waiting = facts.books.twins & pending
+    if waiting.ranges and not (pending - waiting).ranges:
+        return Decision((actions.TakeEarlier(waiting, own=True),))
+    return None
+
+
 def _start(at: Situation) -> Decision | None:
     """Sweeps between two rounds, and rounds that have no Job yet."""
     spec, books = at.sweep.spec, at.facts.books
@@ -272,7 +286,8 @@ def _result(at: Situation, books: Books) -> Outcome:
     if not done:
         return Outcome(Phase.CANCELLED, Reason.CANCELLED, "all points were cancelled")
     rest = f", {total - done} were cancelled" if done < total else ""
-    return Outcome(Phase.SUCCEEDED, Reason.COMPLETED, f"{done} points succeeded{rest}")
+    reused = f", {len(books.reused)} of them by earlier results" if books.reused.ranges else ""
+    return Outcome(Phase.SUCCEEDED, Reason.COMPLETED, f"{done} points succeeded{reused}{rest}")
 
 
 def _adjust(at: Situation) -> Decision | None:

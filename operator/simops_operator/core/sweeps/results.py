@@ -145,7 +145,8 @@ class Gathered:
 
 def table_line(line: Line, number: int, pack: Pack) -> str:
     """Return a point's line of the table: its result, and where it comes from."""
-    whole = {**line, "round": number, "pack": pack.number, "bundle": pack.bundle}
+    told = {name: value for name, value in line.items() if name != "reused"}  # that is not for a Pod to say
+    whole = {**told, "round": number, "pack": pack.number, "bundle": pack.bundle}
     whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
 

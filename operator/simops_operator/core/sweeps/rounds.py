@@ -29,6 +29,7 @@ def next_round(books: Books, sweep: Sweep, total: int) -> Round | None:
     pending = books.pending(total, sweep.cancelled_points)
     if spec is None or not pending.ranges:
         return None
+    pending = pending - books.held(pending)
     lost_once = books.losses[0] & pending if books.losses else NOTHING
     lost_often = Indexes.of(pair for level in books.losses[1:] for pair in (level & pending).ranges)
     fresh = pending - lost_once - lost_often

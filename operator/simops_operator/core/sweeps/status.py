@@ -61,6 +61,8 @@ def told(at: Situation, outcome: Outcome) -> Told:
         status["rounds"] = rounds
     sets = _sets(at, final=final)
     status["points"] = {"total": at.total} | {name: len(points) for name, points in sets.items()}
+    if at.facts.books.reused.ranges:
+        status["points"]["reused"] = len(at.facts.books.reused)
     if not final:
         status |= _speed(at, len(sets["succeeded"]) + len(sets["failed"]) + len(sets["cancelled"]))
     ranges = {f"{name}Points": str(points) for name, points in sets.items() if points.ranges}

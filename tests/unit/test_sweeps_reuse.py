@@ -1,0 +1,304 @@
+"""Results of identical points that were run before: what counts as identical, what is taken of whom, and a kill at every call on the way."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import pytest
+import world as jobs
+from builders import NAMESPACE
+from hypothesis import given
+from hypothesis import strategies as st
+from sweepworld import PREFIX, UID, Plan, SweepWorld, grid
+
+from simops_crds.names import REUSE_PREFIX, sweep_prefix
+from simops_crds.v1alpha1 import EnvVar, RunSpec
+from simops_operator import reconcile as jobs_reconcile
+from simops_operator.core.reuse import family_of, key_of
+from simops_operator.sweeps import reconcile
+
+IMAGE = "sim:local@sha256:" + "a" * 64
+SPEC: dict[str, Any] = {"template": {"image": IMAGE, "command": ["run"]}, "space": grid(10), "pointsPerPod": 3}
+
+
+class Clock:
+    """The time of whichever world a test has made last."""
+
+    world: Any = None
+
+
+@pytest.fixture(autouse=True)
+def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def now() -> datetime:
+        assert Clock.world is not None
+        moment: datetime = Clock.world.now
+        return moment
+
+    monkeypatch.setattr(reconcile, "_now", now)
+    monkeypatch.setattr(jobs_reconcile, "_now", now)
+    yield
+    Clock.world = None
+
+
+class World(SweepWorld):
+    """A world that sets the clock, with what others have left in the store."""
+
+    def __init__(self, behaviour: Plan | None = None, store: Mapping[str, Any] | None = None, **spec: Any) -> None:
+        super().__init__(behaviour, **({**SPEC, "reuse": True} | spec))
+        self.objects |= store or {}
+
+    def restart(self) -> None:
+        Clock.world = self
+        super().restart()
+
+
+def left_by(name: str, behaviour: Plan | None = None, **spec: Any) -> dict[str, Any]:
+    """Return what another sweep, which has ended, has left in the store."""
+    other = World(behaviour, **({"reuse": False} | spec))
+    other.be_fair()
+    uid = f"uid-{name}"
+    prefix = sweep_prefix(NAMESPACE, name, uid)
+    out = {}
+    for key, value in other.objects.items():
+        text = value.decode() if isinstance(value, bytes) else value
+        named = key.replace(PREFIX, prefix).replace(f"grid/{UID}", f"{name}/{uid}")
+        out[named] = text.replace(PREFIX, prefix).replace('"name":"grid"', f'"name":"{name}"').replace(UID, uid)
+    return out
+
+
+def left_by_job(**spec: Any) -> dict[str, Any]:
+    """Return what a job has left in the store."""
+    Clock.world = other = jobs.World(**({"image": IMAGE, "command": ["run"]} | spec))
+    other.be_fair()
+    return dict(other.objects)
+
+
+def ended(world: World) -> dict[str, Any]:
+    Clock.world = world
+    world.be_fair()
+    assert world.status["phase"] == "Succeeded", world.status
+    world.check_the_end()
+    return world.status
+
+
+def test_a_sweep_that_was_run_before_runs_nothing_and_says_whose_results_it_has() -> None:
+    world = World(store=left_by("before"))
+    status = ended(world)
+    assert (world.ran, world.jobs_made) == ({}, 0)
+    assert status["points"] == {"total": 10, "active": 0, "succeeded": 10, "reused": 10, "failed": 0, "cancelled": 0}
+    assert status["message"] == "10 points succeeded, 10 of them by earlier results"
+    line = world.table()[4]
+    assert line["reused"] == {"kind": "SimulationSweep", "name": "before", "uid": "uid-before", "index": 4}
+    assert line["bundle"].startswith(sweep_prefix(NAMESPACE, "before", "uid-before"))
+    assert (line["seconds"], line["exitCode"]) == (0.5, 0)
+
+
+def test_only_points_that_nobody_has_run_are_run() -> None:
+    world = World(store=left_by("before", space=grid(4)))
+    status = ended(world)
+    assert world.ran == dict.fromkeys(range(4, 10), 1)
+    assert status["points"]["reused"] == 4
+    assert "reused" not in world.table()[4]
+
+
+def test_what_failed_before_is_run() -> None:
+    world = World(store=left_by("before", Plan(codes=lambda index, ran: 3 if index == 2 else 0)))
+    ended(world)
+    assert world.ran == {2: 1}
+
+
+def test_a_job_serves_as_a_point() -> None:
+    world = World(store=left_by_job(params={"x": 7}))
+    ended(world)
+    assert world.ran == dict.fromkeys([0, 1, 2, 3, 4, 5, 6, 8, 9], 1)
+    line = world.table()[7]
+    assert line["reused"] == {"kind": "SimulationJob", "name": "heat", "uid": "6f0c1234-0000-4000-8000-000000000001"}
+    assert line["bundle"].startswith("jobs/lab/heat/")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"template": {"image": IMAGE.replace("a" * 64, "b" * 64), "command": ["run"]}},
+        {"template": {"image": "sim:local", "command": ["run"]}},
+        {"template": {"image": IMAGE, "command": ["other"]}},
+        {"template": {"image": IMAGE, "command": ["run"], "args": ["-v"]}},
+        {"template": {"image": IMAGE, "command": ["run"], "params": {"y": 1}}},
+        {"template": {"image": IMAGE, "command": ["run"], "env": [{"name": "MODE", "value": "fast"}]}},
+        {"template": {"image": IMAGE, "command": ["run"], "batch": True}},
+        {"space": {"method": "list", "points": [{"x": f"{i}"} for i in range(10)]}},
+        {"artifacts": {"expireAfterSeconds": 3600}},
+        {"artifacts": {"deleteWithJob": True}},
+    ],
+)
+def test_what_is_not_the_same_or_does_not_stay_is_not_taken(other: dict[str, Any]) -> None:
+    world = World(store=left_by("before", **other))
+    ended(world)
+    assert world.ran == dict.fromkeys(range(10), 1)
+
+
+def test_the_same_digest_under_another_name_is_the_same_image() -> None:
+    world = World(store=left_by("before", template={"image": IMAGE.replace("local", "v1"), "command": ["run"]}))
+    ended(world)
+    assert world.ran == {}
+
+
+def test_nothing_is_taken_of_another_namespace() -> None:
+    foreign = {key.replace(f"/{NAMESPACE}/", "/elsewhere/"): value for key, value in left_by("before").items()}
+    world = World(store=foreign)
+    ended(world)
+    assert len(world.ran) == 10
+
+
+def test_a_table_that_points_into_another_namespace_is_not_believed() -> None:
+    store = left_by("before")
+    (key,) = [key for key in store if "/before/" in key and "/table/" in key]
+    store[key] = store[key].replace("sweeps/lab/before", "sweeps/elsewhere/before")
+    store |= {k.replace("sweeps/lab/before", "sweeps/elsewhere/before"): v for k, v in store.items()}
+    world = World(store=store)
+    ended(world)
+    assert len(world.ran) == 10
+
+
+def test_a_result_whose_files_are_gone_is_not_taken() -> None:
+    store = {key: value for key, value in left_by("before").items() if not ("/before/" in key and "/0/1/" in key)}
+    world = World(store=store)
+    ended(world)
+    assert world.ran == {3: 1, 4: 1, 5: 1}
+
+
+def test_without_reuse_everything_is_run() -> None:
+    world = World(store=left_by("before"), reuse=False)
+    ended(world)
+    assert world.ran == dict.fromkeys(range(10), 1)
+
+
+def test_points_that_are_alike_run_once() -> None:
+    space = {"method": "list", "points": [{"x": value} for value in (1, 2, 1, 3, 2, 1)]}
+    world = World(space=space)
+    status = ended(world)
+    assert world.ran == {0: 1, 1: 1, 3: 1}
+    assert status["points"]["reused"] == 3
+    assert {i: world.table()[i]["reused"]["index"] for i in (2, 4, 5)} == {2: 0, 4: 1, 5: 0}
+
+
+def test_a_point_is_run_when_the_one_that_is_like_it_has_failed() -> None:
+    space = {"method": "list", "points": [{"x": 1}, {"x": 1}, {"x": 2}]}
+    world = World(Plan(codes=lambda index, ran: 3 if index == 0 else 0), space=space)
+    world.be_fair()
+    assert (world.status["failedPoints"], world.status["succeededPoints"]) == ("0", "1-2")
+    assert world.ran == {0: 1, 1: 1, 2: 1}
+
+
+def test_what_is_ordered_to_run_again_is_run() -> None:
+    world = World(store=left_by("before"))
+    ended(world)
+    world.change_spec(rerun={"points": "2-4", "id": "again"})
+    status = ended(world)
+    assert world.ran == {2: 1, 3: 1, 4: 1}
+    assert status["points"]["reused"] == 7
+    assert "reused" not in world.table()[3]
+
+
+def test_an_extension_takes_what_there_is_as_well() -> None:
+    world = World(store=left_by("before"), space=grid(4))
+    assert ended(world)["points"]["reused"] == 4
+    world.change_spec(space=grid(12))
+    status = ended(world)
+    assert world.ran == {10: 1, 11: 1}
+    assert status["points"]["reused"] == 10
+
+
+def test_who_took_a_result_leads_to_the_run_itself() -> None:
+    second = World(store=left_by("before"), space=grid(5))
+    ended(second)
+    third = World(store=second.objects)
+    third.objects = {
+        k.replace(UID, "u2"): v for k, v in second.objects.items() if "/before/" not in k or "/rounds/" in k
+    }
+    third.objects = {
+        k: v.replace(UID, "u2") if isinstance(v, str) else v.replace(UID.encode(), b"u2")
+        for k, v in third.objects.items()
+    }
+    status = ended(third)
+    assert status["points"]["reused"] == 5
+    assert third.table()[2]["reused"]["name"] == "before"
+
+
+def test_a_pod_cannot_say_that_its_result_is_that_of_another_run() -> None:
+    forged = {"kind": "SimulationSweep", "name": "secret", "uid": "u", "index": 0}
+
+    class Forging(World):
+        def _run_a_point(self, pod: dict[str, Any]) -> None:
+            super()._run_a_point(pod)
+            pod["lines"][-1] |= {"reused": forged, "bundle": "sweeps/lab/secret/u/rounds/0/0/p.zip"}
+
+    world = Forging()
+    ended(world)
+    assert all("reused" not in line and line["bundle"].startswith(PREFIX) for line in world.table().values())
+
+
+@pytest.mark.parametrize("has_effect", [False, True])
+def test_killed_at_any_call_it_takes_the_same_results(has_effect: bool) -> None:
+    store = left_by("before", space=grid(4))
+    space = {"method": "list", "points": [{"x": value} for value in (0, 1, 7, 7, 5)]}
+    calls = World(store=store, space=space)
+    ended(calls)
+    for call in range(1, len(calls.calls.log) + 1):
+        world = World(store=store, space=space)
+        world.calls.die_at, world.calls.die_after = call, has_effect
+        status = ended(world)
+        assert world.ran == {2: 1, 4: 1}, call
+        assert status["points"]["reused"] == 3, call
+
+
+def test_an_outage_of_the_store_delays_it_and_nothing_more() -> None:
+    world = World(store=left_by("before"))
+    world.store_is_up = False
+    for _ in range(5):
+        world.step()
+    assert world.status["reason"] == "StoreUnavailable"
+    assert ended(world)["points"]["reused"] == 10
+
+
+def test_jobs_are_listed_by_their_parameters_only_if_they_succeeded_and_have_a_digest() -> None:
+    def listed(store: dict[str, Any]) -> list[str]:
+        return [key for key in store if key.startswith(f"{REUSE_PREFIX}/")]
+
+    assert len(listed(left_by_job(params={"x": 7}))) == 1
+    assert listed(left_by_job(image="sim:local")) == []
+    assert listed(left_by_job(artifacts={"expireAfterSeconds": 60})) == []
+    Clock.world = failing = jobs.World(jobs.Behaviour(codes=(3,)), image=IMAGE)
+    failing.be_fair()
+    assert listed(failing.objects) == []
+
+
+SCALARS = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5))
+PARAMS = st.dictionaries(st.text(max_size=3), SCALARS, max_size=4)
+
+
+@given(PARAMS, PARAMS)
+def test_parameters_have_one_key_only_if_the_program_is_given_the_same(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    same = {k: json.dumps(v) for k, v in one.items()} == {k: json.dumps(v) for k, v in other.items()}
+    assert (key_of(one) == key_of(other)) == same
+    assert key_of(dict(reversed(one.items()))) == key_of(one)
+
+
+def test_a_program_is_its_digest_command_arguments_and_environment() -> None:
+    spec = RunSpec(image=IMAGE, command=["run"], args=["a", "b"], env=[EnvVar(name="A", value="1")])
+    changes: list[dict[str, Any]] = [
+        {"command": None},
+        {"command": []},
+        {"args": ["a b"]},
+        {"args": ["b", "a"]},
+        {"env": None},
+    ]
+    others = [spec.model_copy(update=change) for change in changes]
+    families = [family_of(one) for one in (spec, *others)] + [family_of(spec, batch=True)]
+    assert None not in families
+    assert len(set(families)) == 7
+    assert family_of(spec.model_copy(update={"args": None})) == family_of(spec.model_copy(update={"args": []}))
+    assert family_of(spec.model_copy(update={"image": "sim:local"})) is None
