@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from e2e.cluster import Cluster, until
+from e2e.cluster import until
 from e2e.gateway import Gateway, running_gateway
-from e2e.lab import Lab
+from e2e.lab import Lab, job
+
+from simops_images.catalogue import TESTBOX, name_of
 
 SCRIPT = 'echo "at $2"; echo "{\\"twice\\": $((2 * $2))}" > "$SIMOPS_OUTPUTS/metrics.json"'
 COMMAND = ["/bin/sh", "-c", SCRIPT, "point"]
@@ -22,23 +24,14 @@ def gateway(simops: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.fixture(scope="module")
 def image(simops: Lab) -> str:
-    """The sample image by its digest, which the node has told."""
-    return f"sim:local@{digest_of(simops.cluster)}"
-
-
-def digest_of(cluster: Cluster) -> str:
-    names = [
-        name
-        for node in cluster.items("/api/v1/nodes")
-        for image in node["status"]["images"]
-        for name in image["names"]
-        if name.startswith("docker.io/library/sim@sha256:")
-    ]
-    if not names:
+    """The image of the tests by its digest, as a node tells it of a run that was given its tag."""
+    name = name_of(TESTBOX)
+    told = str(simops.start(job("tagged", "true")).ended("Succeeded", "Completed")["imageId"])
+    if not told.startswith(f"{name.rpartition(':')[0]}@sha256:"):
         pytest.skip(
-            "this cluster's nodes know imported images by their tags only (kind does); goes when a registry is part of it"
+            f"the nodes of this cluster know imported images by no digest ({told}); goes when a registry is part of it"
         )
-    return str(names[0].partition("@")[2])
+    return f"{name}@{told.partition('@')[2]}"
 
 
 def ended(gateway: Gateway, path: str) -> dict[str, Any]:
