@@ -9,25 +9,23 @@ one `kubectl apply` and are over when the last one has succeeded. The order is b
 import argparse
 import contextlib
 import json
-import re
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import meter
 from localcluster import providers
-from simops_demo.installation import NAMESPACE, Cluster, load_images, output
+from simops_demo.installation import Cluster, load_images, output
 from simops_demo.store import forwarded
 from simops_images.catalogue import TESTBOX, name_of
 from simops_images.cli import build_all
 
 LABEL = "simops-bench"
 DEADLINE_SECONDS = 600.0
-WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def bare_job(name: str, image: str) -> dict[str, Any]:
@@ -69,16 +67,6 @@ def run(cluster: Cluster, kind: str, objects: list[dict[str, Any]], done: str) -
     return seconds
 
 
-def api_calls(address: str) -> dict[str, float]:
-    """Return the operator's calls so far, by verb."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return {
-        verb: float(n)
-        for verb, n in re.findall(r'^simops_operator_api_calls_total\{verb="(\w+)"\} (\S+)', text, re.MULTILINE)
-    }
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,22 +81,18 @@ def main() -> None:
     bare = [bare_job(name, image) for name in names]
     first = run(cluster, "jobs", bare, "status.succeeded")
     with contextlib.ExitStack() as stack:
-        pods = cluster.get("pods", f"--namespace={NAMESPACE}", "--selector=app.kubernetes.io/component=operator")[
-            "items"
-        ]
-        pod = next(p for p in pods if "deletionTimestamp" not in p["metadata"])
-        address = stack.enter_context(forwarded(cluster, f"pod/{pod['metadata']['name']}", 8081))
-        before = api_calls(address)
+        address = stack.enter_context(forwarded(cluster, f"pod/{meter.operator_pod(cluster)}", 8081))
+        watched = meter.Meter(address)
         own = run(cluster, "simulationjobs", [simulation_job(name, image) for name in names], "status.phase")
-        after = api_calls(address)
+        usage = watched.stop()
     second = run(cluster, "jobs", bare, "status.succeeded")
     baseline = (first + second) / 2
-    per_job = {verb: (after[verb] - before.get(verb, 0)) / arguments.jobs for verb in sorted(after)}
+    per_job = {verb: count / arguments.jobs for verb, count in sorted(usage.calls.items())}
     print(
         f"{arguments.jobs} jobs: bare {first:.1f} s and {second:.1f} s, SimOps {own:.1f} s: {own / baseline:.2f} × the time"
     )
     print(f"operator's API calls per job: {', '.join(f'{n:.2f} {verb}' for verb, n in per_job.items())}")
-    print(f"of these writes: {sum(per_job.get(verb, 0) for verb in WRITES):.2f} (target: at most 5)")
+    print(f"of these writes: {sum(per_job.get(verb, 0) for verb in meter.WRITES):.2f} (target: at most 5)")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from e2e.bucket import Bucket
 from e2e.cluster import SYSTEM, Cluster
+from e2e.host import Host
 from e2e.lab import NAMESPACE, Chronicle, Lab
 
 from localcluster.golang import tool
@@ -149,3 +150,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                 answer = str(error)
             report.sections.append((title, "\n".join(answer.splitlines()[-200:])))
     return report
+
+
+@pytest.fixture(scope="module")
+def host(simops: Lab) -> Iterator[Host]:
+    host = Host(simops.cluster)
+    yield host
+    host.close()

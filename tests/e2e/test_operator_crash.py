@@ -19,13 +19,6 @@ POD = f"/api/v1/namespaces/{SYSTEM}/pods"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/simops-operator"
 
 
-@pytest.fixture(scope="module")
-def host(simops: Lab) -> Iterator[Host]:
-    host = Host(simops.cluster)
-    yield host
-    host.close()
-
-
 def process(pod: Object) -> str:
     """Return the ID of the operator's container if it runs, else nothing."""
     states = (pod.get("status") or {}).get("containerStatuses") or []

@@ -3,22 +3,13 @@
 import os
 import random
 import time
-from collections.abc import Iterator
 
-import pytest
 from e2e.cluster import SYSTEM, until
 from e2e.host import Host
 from e2e.lab import PODS, Lab, Sweep, sweep
 from e2e.test_operator_crash import process, running
 
 SCRIPT = 'echo "x $x"; sleep 0.5'
-
-
-@pytest.fixture(scope="module")
-def host(simops: Lab) -> Iterator[Host]:
-    host = Host(simops.cluster)
-    yield host
-    host.close()
 
 
 def seeded() -> random.Random:
