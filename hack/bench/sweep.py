@@ -106,8 +106,11 @@ def wait(cluster: Cluster, kind: str, begun: float) -> Object:
 
 
 def remove(cluster: Cluster, kind: str) -> None:
-    """Delete the object and wait until its Pods are gone."""
+    """Delete the object and wait until its Pods are gone: their deletion must not be counted for whoever comes next."""
     output(cluster.kubectl("delete", kind, NAME, f"--namespace={PLACE}", "--cascade=foreground"), timeout=3600)
+    query = ["get", "pods", f"--namespace={PLACE}", "--selector=batch.kubernetes.io/job-name", "--output=name"]
+    while output(cluster.kubectl(*query)):
+        time.sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager
