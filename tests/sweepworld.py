@@ -101,6 +101,8 @@ class SweepWorld:
         self.jobs: dict[str, Object] = {}
         self.pods: dict[str, Object] = {}
         self.objects: dict[str, Any] = {}
+        self.written: dict[str, Any] = {}
+        """Key → when it was written, where that matters; else now."""
         self.store_is_up = True
         self.has_bucket = False
         self.rejects_jobs = ""

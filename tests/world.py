@@ -101,6 +101,8 @@ class World:
         self.bundled: dict[str, Object] = {}
         """Pod → what its bundle container has put into its termination message."""
         self.objects: dict[str, Any] = {}
+        self.written: dict[str, Any] = {}
+        """Key → when it was written, where that matters; else now."""
         self.store_is_up = True
         self.rejects_jobs = ""
         self.events: list[Object] = []
@@ -525,6 +527,9 @@ class FakeStore:
         if not self._world.store_is_up:
             raise StoreError("the store does not answer")
         return sorted(k for k in self._world.objects if k.startswith(prefix))
+
+    async def list_older(self, prefix: str, before: Any) -> list[str]:
+        return [key for key in await self.list_keys(prefix) if self._world.written.get(key, self._world.now) < before]
 
     async def delete(self, key: str) -> None:
         self._world.objects.pop(key, None)

@@ -19,6 +19,7 @@ from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
 from simops_api.strict import said_once
 from simops_api.sweeps import routes as sweep_routes
+from simops_api.uploads import routes as upload_routes
 from simops_io import logs, tracing
 
 PREFIX = "/api/v1"
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     v1.include_router(create_routes.router)
     v1.include_router(jobs.router)
     v1.include_router(sweep_routes.router)
+    v1.include_router(upload_routes.router)
     v1.include_router(artifacts.router)
     v1.include_router(log_routes.router)
     v1.include_router(event_routes.router)

@@ -12,7 +12,7 @@ from simops_api.observe import Observe
 from simops_api.requests import RequestId
 from simops_api.settings import Settings
 
-BULK_PATH = "/api/v1/jobs/bulk"
+BULK_PATH, POINTS_PATH = "/api/v1/jobs/bulk", "/api/v1/points"
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 _ASKED = (
     "Authorization",
@@ -45,8 +45,8 @@ def install(app: FastAPI, settings: Settings) -> None:
     """Add it all."""
     # Starlette puts each one around those before it: the last is the first to see a request.
     app.add_middleware(Faults)
-    bulk = {BULK_PATH: settings.max_bulk_body_bytes}
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=bulk)
+    longer = {BULK_PATH: settings.max_bulk_body_bytes, POINTS_PATH: settings.max_upload_body_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=longer)
     app.add_middleware(Gate)
     app.add_middleware(Audit)
     if settings.cors_origins:

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     """Region that requests are signed for."""
     store_credentials: str = "/simops/store"
     """Folder with access-key and secret-key; without these files: workload identity."""
+    store_create_bucket: bool = True
+    """Make the bucket for the first list of points that is uploaded, if the operator has not made it yet."""
     store_public_endpoint: Annotated[str, Field(pattern=r"^(https?://[^/?#@\s]+)?$")] = ""
     """The store as the world outside reaches it, ``http(s)://host[:port]``. If set, whoever asks for a bundle is sent there with a URL that is good for a
     while; empty: bundles come through the gateway."""
@@ -145,6 +147,8 @@ class Settings(BaseSettings):
     """Bytes of a request's body. etcd takes objects of at most 1.5 MiB."""
     max_bulk_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 8 << 20
     """Bytes of the body of a request for many jobs at once."""
+    max_upload_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20
+    """Bytes of an uploaded list of points. It is held in memory while it is read, several times over."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Logs and event streams that are sent at once; who comes then is told to come again."""
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15.0

@@ -33,6 +33,7 @@ from simops_api.sweeps.collected import Collected
 from simops_api.sweeps.records import sweep_record_of
 from simops_api.sweeps.service import Sweeps
 from simops_api.sweeps.shelf import Shelf
+from simops_api.uploads.service import Uploads
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_io.kube import load_client
 
@@ -62,6 +63,7 @@ class State:
     logs: Logs
     events: Events
     creating: Creating
+    uploads: Uploads
 
 
 @asynccontextmanager
@@ -96,6 +98,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     artifacts = Artifacts(settings, store)
     editor = Editor(cluster, caches, settings.write_wait_seconds)
     jobs = Jobs(settings, access, caches, lookup, editor, shelf)
+    uploads = Uploads(settings, access, store)
     streams = Streams(settings.max_streams, settings.heartbeat_seconds)
     # Beside its own, each who reads may use the connection of a feed.
     log_api = await load_log_client(2 * settings.max_streams, settings.kubeconfig)
@@ -119,7 +122,8 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             streams,
             Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),
             Events(lookup, caches.jobs, streams),
-            Creating(settings, access, cluster, caches, editor, archive),
+            Creating(settings, access, cluster, caches, editor, archive, uploads),
+            uploads,
         )
     finally:
         streams.close()

@@ -1,6 +1,7 @@
-"""Every call that the gateway makes to the store (S3). It only reads."""
+"""Every call that the gateway makes to the store (S3). It reads, and writes nothing but lists of points that people upload."""
 
 import asyncio
+import io
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Store:
         )
         self._bucket = settings.store_bucket
         self._public = settings.store_public_endpoint
+        self._may_make = settings.store_create_bucket
         self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc, metrics.STORE_CALLS.inc)
 
     async def stat(self, key: str) -> StoredObject | None:
@@ -110,6 +112,26 @@ class Store:
                 response.release_conn()
 
         return await self._connection.run(key, call)
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Store bytes. The bucket is made if it is missing and may be made.
+
+        Raises:
+            StoreError: the store does not answer, or refuses.
+        """
+
+        def call() -> bool:
+            try:
+                self._connection.client().put_object(self._bucket, key, io.BytesIO(data), len(data))
+            except S3Error as error:
+                if error.code != "NoSuchBucket":
+                    raise
+                return False
+            return True
+
+        if not await self._connection.run(key, call):
+            await self._connection.ensure(may_make=self._may_make)
+            await self._connection.run(key, call)
 
     async def keys(self, prefix: str, after: str = "", limit: int = LIST_KEYS) -> list[StoredObject]:
         """Return the objects below a prefix in the order of their keys, those that come after ``after``, at most so many.

@@ -151,7 +151,7 @@ _PRODUCT = " * ".join(f"(variables.sizes.size() > {i} ? double(variables.sizes[{
 _SAME_SPACE = "variables.old == null || variables.old.space == variables.space"
 _SEED = "(has({0}.seed) ? {0}.seed : 0)"
 _WHERE = "(has({0}.where) ? {0}.where : '')"
-_SIZE_OF_LIST = "(has({0}.{1}) ? {0}.{1}.size() : 0)"
+_SIZE_OF_LIST = "(has({0}.points) ? {0}.points.size() : has({0}.pointsFrom) ? {0}.pointsFrom.points : 0)"
 _OLD, _NEW = "variables.old.space", "variables.space"
 _GROWN = " && ".join(
     (
@@ -159,7 +159,7 @@ _GROWN = " && ".join(
         f"{_SEED.format(_OLD)} == {_SEED.format(_NEW)}",
         f"{_WHERE.format(_OLD)} == {_WHERE.format(_NEW)}",
         f"(has({_OLD}.samples) ? {_OLD}.samples : 0) <= (has({_NEW}.samples) ? {_NEW}.samples : 0)",
-        f"{_SIZE_OF_LIST.format(_OLD, 'points')} <= {_SIZE_OF_LIST.format(_NEW, 'points')}",
+        f"{_SIZE_OF_LIST.format(_OLD)} <= {_SIZE_OF_LIST.format(_NEW)}",
         f"(has({_OLD}.axes) ? {_OLD}.axes : []).map(a, a.name) == variables.axes.map(a, a.name)",
         f"(!has({_NEW}.samples) || {_OLD}.axes == {_NEW}.axes)",
     )
@@ -181,10 +181,10 @@ _EXTENSION_RULES = (
 _SWEEP_RULES = (
     *_params_rules("spec.template.params"),
     PolicyRule(
-        "variables.space.method == 'list' ? has(variables.space.points) && !has(variables.space.axes) : "
-        "!has(variables.space.points)",
+        "variables.space.method == 'list' ? has(variables.space.points) != has(variables.space.pointsFrom) && "
+        "!has(variables.space.axes) : !has(variables.space.points) && !has(variables.space.pointsFrom)",
         "spec.space",
-        "method list needs points and no axes; every other method takes axes and no points",
+        "method list needs points or pointsFrom, and no axes; every other method takes axes and no points",
     ),
     PolicyRule(
         f"variables.axes.all(a, {_ONE_KIND})",

@@ -178,6 +178,15 @@ SWEEP_ARCHIVE_PREFIX: Final = "sweep-archive"
 """The same three for SimulationSweeps."""
 
 
+UPLOADS_PREFIX: Final = "uploads"
+"""Store keys ``uploads/<namespace>/<64 hexadecimal digits>``: lists of points that sweeps of the namespace may take, by the SHA-256 of their bytes."""
+
+
+def upload_key(namespace: str, digest: str) -> str:
+    """Return the key of an uploaded list of points; ``digest`` as a spec has it, ``sha256:…``."""
+    return f"{UPLOADS_PREFIX}/{namespace}/{digest.removeprefix('sha256:')}"
+
+
 REUSE_PREFIX: Final = "reuse"
 """Store keys below ``reuse/<namespace>/<digest of image, command, args and env>/``: the finished runs whose results may serve for identical ones."""
 

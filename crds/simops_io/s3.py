@@ -105,6 +105,27 @@ class Bucket:
             self._client = None  # keys may have been changed
             raise StoreError(f"{what}: {error}") from error
 
+    async def ensure(self, *, may_make: bool) -> None:
+        """Make the bucket if it is missing and may be made.
+
+        Raises:
+            StoreError: it is missing and may not be made, or the store does not answer.
+        """
+
+        def call() -> None:
+            minio = self.client()
+            if minio.bucket_exists(self.name):
+                return
+            if not may_make:
+                raise ValueError(f"bucket {self.name} is missing and SIMOPS_STORE_CREATE_BUCKET is false; make it")
+            try:
+                minio.make_bucket(self.name)
+            except S3Error as error:
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                    raise
+
+        await self.run(f"bucket {self.name}", call)
+
     def close(self) -> None:
         """Give the connections and threads back."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -74,6 +74,7 @@ class Resync:
             await self._sweeps.expire()
             await self._remove_orphans(namespaces, alive)
             await self._sweeps.remove_orphans(namespaces, alive)
+            await self._sweeps.remove_uploads(namespaces)
         except StoreError as error:
             log.warning("artifacts that are due were not removed, next try in %.0f s: %s", self._interval, error)
 

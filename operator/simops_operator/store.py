@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from minio.deleteobjects import DeleteObject
@@ -39,19 +40,7 @@ class Store:
             StoreError: it is missing and may not be made, or the store does not answer.
         """
 
-        def call() -> None:
-            minio = self._minio()
-            if minio.bucket_exists(self._bucket):
-                return
-            if not self._settings.store_create_bucket:
-                raise ValueError(f"bucket {self._bucket} is missing and SIMOPS_STORE_CREATE_BUCKET is false; make it")
-            try:
-                minio.make_bucket(self._bucket)
-            except S3Error as error:
-                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
-                    raise
-
-        await self._run(f"bucket {self._bucket}", call)
+        await self._connection.ensure(may_make=self._settings.store_create_bucket)
 
     async def exists(self, key: str) -> bool:
         """Whether there is an object under this key."""
@@ -132,6 +121,15 @@ class Store:
         def call() -> list[str]:
             listed = self._minio().list_objects(self._bucket, prefix=prefix, recursive=True)
             return [o.object_name for o in listed if o.object_name]
+
+        return await self._run(prefix, call)
+
+    async def list_older(self, prefix: str, before: datetime) -> list[str]:
+        """Return the keys below a prefix of what was last written before a moment."""
+
+        def call() -> list[str]:
+            listed = self._minio().list_objects(self._bucket, prefix=prefix, recursive=True)
+            return [o.object_name for o in listed if o.object_name and o.last_modified and o.last_modified < before]
 
         return await self._run(prefix, call)
 

@@ -508,6 +508,27 @@ BAD_SWEEPS = (
         "at least 1 chars",
         model=True,
     ),
+    Bad(
+        "a list that is written out and named",
+        sweep(
+            space={"method": "list", "points": [{"x": 1}], "pointsFrom": {"digest": "sha256:" + "0" * 64, "points": 1}}
+        ),
+        "spec.space",
+        "method list needs points or pointsFrom",
+    ),
+    Bad(
+        "a grid with a list",
+        sweep(space=axes(axis(), pointsFrom={"digest": "sha256:" + "0" * 64, "points": 1})),
+        "spec.space",
+        "every other method takes axes and no points",
+    ),
+    Bad(
+        "a list whose digest is none",
+        sweep(space={"method": "list", "pointsFrom": {"digest": "sha256:abc", "points": 1}}),
+        "spec.space.pointsFrom.digest",
+        "should match",
+        model=True,
+    ),
     Bad("reuse behind a tag", sweep(reuse=True), "spec.reuse", "reuse needs an image given by its digest"),
     Bad("no Pods at once", sweep(parallelism=0), "spec.parallelism", "greater than or equal to 1", model=True),
     Bad("packs of no points", sweep(pointsPerPod=0), "spec.pointsPerPod", "'auto' or a number from 1", model=True),
@@ -621,6 +642,10 @@ GOOD = (
         job(resources={"requests": {"cpu": "1000m"}, "limits": {"cpu": 1}}),
     ),
     Good("the least sweep", sweep()),
+    Good(
+        "a list of a million points",
+        sweep(space={"method": "list", "pointsFrom": {"digest": "sha256:" + "0a" * 32, "points": 1_000_000}}),
+    ),
     Good(
         "a sweep with every field",
         sweep(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from e2e.bucket import Bucket
 from e2e.cluster import SYSTEM, Cluster
+from e2e.gateway import Gateway, running_gateway
 from e2e.host import Host
 from e2e.lab import NAMESPACE, Chronicle, Lab
 
@@ -157,3 +158,9 @@ def host(simops: Lab) -> Iterator[Host]:
     host = Host(simops.cluster)
     yield host
     host.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(simops: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(simops.cluster, tmp_path_factory.mktemp("gateway")) as running:
+        yield running

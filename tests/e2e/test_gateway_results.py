@@ -2,25 +2,18 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from e2e.bucket import unpacked
 from e2e.cluster import Object, until
-from e2e.gateway import Answer, Gateway, running_gateway
+from e2e.gateway import Answer, Gateway
 from e2e.lab import NAMESPACE, Lab, Run, job
 
 from simops_images.catalogue import ROOT
 
 EXAMPLE = ROOT / "examples" / "heat.yaml"
-
-
-@pytest.fixture(scope="module")
-def gateway(simops: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(simops.cluster, tmp_path_factory.mktemp("gateway")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from e2e.cluster import until
-from e2e.gateway import Gateway, running_gateway
-from e2e.lab import Lab
+from e2e.gateway import Gateway
 
 from simops_images.catalogue import ROOT
-
-
-@pytest.fixture(scope="module")
-def gateway(simops: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(simops.cluster, tmp_path_factory.mktemp("gateway")) as running:
-        yield running
 
 
 def finished(gateway: Gateway, sweep: str) -> dict[str, Any]:

@@ -2,24 +2,17 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from e2e.cluster import until
-from e2e.gateway import Gateway, running_gateway
+from e2e.gateway import Gateway
 from e2e.lab import Lab, job
 
 from simops_images.catalogue import TESTBOX, name_of
 
 SCRIPT = 'echo "at $2"; echo "{\\"twice\\": $((2 * $2))}" > "$SIMOPS_OUTPUTS/metrics.json"'
 COMMAND = ["/bin/sh", "-c", SCRIPT, "point"]
-
-
-@pytest.fixture(scope="module")
-def gateway(simops: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(simops.cluster, tmp_path_factory.mktemp("gateway")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

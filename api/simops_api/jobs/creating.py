@@ -18,10 +18,12 @@ from simops_api.editor import Editor
 from simops_api.errors import ProblemError
 from simops_api.jobs.ids import id_of, point_id
 from simops_api.jobs.keys import ALPHABET, digest_of, name_of, used_otherwise
-from simops_api.jobs.manifests import Manifest, manifest_of, mapping_of
+from simops_api.jobs.manifests import Manifest, manifest_of, mapping_of, upload_of
 from simops_api.jobs.plans import plan_of
 from simops_api.jobs.requests import Created, JobRequest, Plan
 from simops_api.settings import Settings
+from simops_api.uploads.lists import List
+from simops_api.uploads.service import Uploads
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_crds.names import ANNOTATION_IDEMPOTENCY
 from simops_io import logs
@@ -43,6 +45,8 @@ class Order:
     manifest: Manifest
     digest: str = ""
     """Of the request, if it has a key."""
+    upload: List | None = None
+    """Its points, where they are too many for the object."""
 
     @property
     def namespace(self) -> str:
@@ -70,7 +74,14 @@ class Creating:
     """Makes jobs and sweeps in the namespaces that the gateway serves."""
 
     def __init__(
-        self, settings: Settings, access: Access, cluster: Cluster, caches: Caches, editor: Editor, archive: Archive
+        self,
+        settings: Settings,
+        access: Access,
+        cluster: Cluster,
+        caches: Caches,
+        editor: Editor,
+        archive: Archive,
+        uploads: Uploads,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -78,6 +89,7 @@ class Creating:
         self._caches = caches
         self._editor = editor
         self._archive = archive
+        self._uploads = uploads
 
     async def create(
         self, caller: Caller, request: JobRequest, *, key: str | None = None, dry_run: bool = False
@@ -108,8 +120,16 @@ class Creating:
         if key is not None:
             name = name_of(caller.name, request.namespace or self._settings.default_namespace, key, index)
             digest = digest or digest_of(request)
-        kind, manifest = manifest_of(request, self._settings, random_suffix(), name=name, digest=digest)
-        return Order(request, kind, manifest, digest)
+        upload = upload_of(request)
+        kind, manifest = manifest_of(
+            request,
+            self._settings,
+            random_suffix(),
+            name=name,
+            digest=digest,
+            upload=upload.uploaded if upload is not None else None,
+        )
+        return Order(request, kind, manifest, digest, upload)
 
     async def require(self, caller: Caller, kind: Kind, namespace: str) -> None:
         """Let pass who may make objects of a kind.
@@ -167,7 +187,10 @@ class Creating:
         Raises:
             ApiError: the API server refuses it.
             ProblemError: 422, the key belongs to another request.
+            StoreError: a list of points that is too long for the object cannot be stored.
         """
+        if order.upload is not None:  # first: from the moment at which the object is there the operator looks for them
+            await self._uploads.put(order.namespace, order.upload)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 obj = await self._cluster.create(order.kind, order.manifest)

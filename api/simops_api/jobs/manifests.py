@@ -11,7 +11,8 @@ from simops_api.errors import ProblemError, mistake, mistakes
 from simops_api.jobs import door
 from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
-from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
+from simops_api.uploads.lists import List, Uploaded, list_of
+from simops_crds.kinds import MAX_VALUES, SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_crds.names import ANNOTATION_IDEMPOTENCY, API_VERSION
 from simops_crds.space import SpaceError, check
 from simops_crds.v1alpha1 import Method, SimulationJobSpec, SimulationSweepSpec, SweepTemplate
@@ -21,6 +22,8 @@ Manifest = dict[str, Any]
 _PREFIX_LIMIT = 30
 _MAX_OBJECT_BYTES = 1_400_000
 """etcd takes 1.5 MiB, and the API server adds to an object."""
+_MAX_POINTS = 10_000
+"""Points that are written into an object, by its schema."""
 _TEMPLATE_FIELDS = frozenset(SweepTemplate.model_fields)
 _JOB_FIELDS = frozenset(SimulationJobSpec.model_fields)
 _SWEEP_FIELDS = (_JOB_FIELDS | frozenset(SimulationSweepSpec.model_fields)) - _TEMPLATE_FIELDS - {"space"}
@@ -39,12 +42,18 @@ def is_sweep(request: JobRequest) -> bool:
 
 
 def manifest_of(
-    request: JobRequest, settings: Settings, suffix: str, *, name: str = "", digest: str = ""
+    request: JobRequest,
+    settings: Settings,
+    suffix: str,
+    *,
+    name: str = "",
+    digest: str = "",
+    upload: Uploaded | None = None,
 ) -> tuple[Kind, Manifest]:
     """Return the kind of the object that a request asks for, and the object.
 
     Its name is what the image is called and ``suffix``, or, for a request with an idempotency key, a ``name`` that is given; the ``digest`` of such a
-    request is kept with the object.
+    request is kept with the object. ``upload`` is where its points are, if they are too many for the object (``upload_of``).
 
     Raises:
         ProblemError: the request contradicts itself, or this installation.
@@ -57,7 +66,7 @@ def manifest_of(
         raise mistake("namespace", f"is not served here; served: {', '.join(settings.namespaces)}")
     door.check(request, image, settings)
     kind = SIMULATION_SWEEP if is_sweep(request) else SIMULATION_JOB
-    spec = _sweep_spec(request, image, settings) if is_sweep(request) else _job_spec(request, image)
+    spec = _sweep_spec(request, image, settings, upload) if is_sweep(request) else _job_spec(request, image)
     manifest = {
         "apiVersion": API_VERSION,
         "kind": kind.kind,
@@ -80,7 +89,7 @@ def _job_spec(request: JobRequest, image: str) -> Manifest:
     return {**_dump(request, _JOB_FIELDS), "image": image}
 
 
-def _sweep_spec(request: JobRequest, image: str, settings: Settings) -> Manifest:
+def _sweep_spec(request: JobRequest, image: str, settings: Settings, upload: Uploaded | None) -> Manifest:
     template = {**_dump(request, _TEMPLATE_FIELDS), "image": image}
     if not template.get("command") and image == settings.default_container_image:
         template |= {"command": list(settings.default_container_command)} if settings.default_container_command else {}
@@ -94,7 +103,8 @@ def _sweep_spec(request: JobRequest, image: str, settings: Settings) -> Manifest
         points = points_of(request)
         varied = frozenset[str]().union(*points)
         template["params"] = {k: v for k, v in (request.params or {}).items() if k not in varied}
-        spec["space"] = {"method": Method.LIST.value, "points": points}
+        where = {"pointsFrom": upload.model_dump(include={"digest", "points"})} if upload else {"points": points}
+        spec["space"] = {"method": Method.LIST.value, **where}
     elif request.space is not None:
         spec["space"] = request.space.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     spec["template"] = template
@@ -107,6 +117,15 @@ def _sweep_spec(request: JobRequest, image: str, settings: Settings) -> Manifest
         text = str(error).removeprefix(f"{error.field}: ")
         raise mistake(error.field.removeprefix("spec."), text) from error
     return spec
+
+
+def upload_of(request: JobRequest) -> List | None:
+    """Return the points of ``sweep`` as a list of their own if they are too many for an object."""
+    if request.sweep is None or (len(request.sweep) <= _MAX_POINTS and sum(map(len, request.sweep)) <= MAX_VALUES // 2):
+        return None
+    points = points_of(request)
+    is_short = len(points) <= _MAX_POINTS and sum(map(len, points)) <= MAX_VALUES
+    return None if is_short else list_of(points)
 
 
 def points_of(request: JobRequest) -> list[dict[str, Any]]:

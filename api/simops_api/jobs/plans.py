@@ -5,7 +5,8 @@ import math
 from simops_api.cluster import KubeDict
 from simops_api.jobs.requests import Plan
 from simops_crds.kinds import SIMULATION_JOB, Kind
-from simops_crds.v1alpha1 import Axis, Method, SimulationJobSpec, SimulationSweepSpec, Space
+from simops_crds.space import count
+from simops_crds.v1alpha1 import SimulationJobSpec, SimulationSweepSpec
 
 
 def plan_of(kind: Kind, obj: KubeDict, median: float | None) -> Plan:
@@ -17,7 +18,7 @@ def plan_of(kind: Kind, obj: KubeDict, median: float | None) -> Plan:
     # How many points `auto` puts into a Pod shows when the first have run; one is the least.
     share = 1 if sweep.points_per_pod == "auto" else sweep.points_per_pod
     return _plan(
-        points_in(sweep.space),
+        count(sweep.space),
         share,
         sweep.parallelism,
         median,
@@ -36,26 +37,6 @@ def total(plans: list[Plan]) -> Plan:
         estimated_seconds=plans[0].estimated_seconds,
         limit_seconds=max(plan.limit_seconds for plan in plans),
     )
-
-
-def points_in(space: Space) -> int:
-    """Return how many points a space has, before ``where`` leaves some out."""
-    if space.method is Method.LIST:
-        return len(space.points or ())
-    if space.samples is not None:
-        return space.samples
-    sizes = [size_of(axis) for axis in space.axes or ()]
-    return min(sizes, default=0) if space.method is Method.ZIP else math.prod(sizes)
-
-
-def size_of(axis: Axis) -> int:
-    """Return how many values an axis has; a continuous range has one for each point that is drawn."""
-    if axis.values is not None:
-        return len(axis.values)
-    if axis.integers is not None:
-        return (axis.integers.high - axis.integers.low) // axis.integers.step + 1
-    evenly = axis.linspace or axis.logspace
-    return evenly.num if evenly is not None else 1
 
 
 def _plan(

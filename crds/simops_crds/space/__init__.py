@@ -6,6 +6,7 @@
 | `axes.py`, `sampling.py` | values of an axis; samples of the unit cube |
 | `where.py`, `evaluation.py` | the condition: checked, then computed for many points at once |
 | `chunks.py` | chunks of JSON lines and their index |
+| `listed.py` | a list of points as an object of its own |
 | `extension.py` | a larger space in place of the one that a sweep began with |
 
 Who only checks needs the standard library; numpy is loaded when samples are drawn or ``where`` is computed, scipy for Sobol and Latin
@@ -23,7 +24,7 @@ from simops_crds.space.chunks import (
     read,
 )
 from simops_crds.space.errors import SpaceError
-from simops_crds.space.extension import extension, is_extension
+from simops_crds.space.extension import begins_with, extension, is_extension
 from simops_crds.space.points import DEFAULT_LIMIT, Point, Points, check, check_size, count, expand
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Points",
     "PointsIndex",
     "SpaceError",
+    "begins_with",
     "check",
     "check_size",
     "chunks",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simops_crds.base import Scalar
+from simops_crds.kinds import MAX_POINTS
 from simops_crds.space import points as _points
 from simops_crds.space.errors import SAMPLES, SPACE, SpaceError
 from simops_crds.space.points import Points
@@ -28,7 +29,7 @@ def is_extension(old: Space, new: Space) -> str | None:
         return "where cannot be changed: make a new sweep"
     match new.method:
         case Method.LIST:
-            return _grown("points", old.points or (), new.points or ())
+            return _list_grown(old, new)
         case Method.GRID | Method.ZIP:
             return _axes_grown(old, new, _axis_grown)
     if (why := _axes_grown(old, new, _axis_same)) is not None:
@@ -98,6 +99,22 @@ def _grown(what: str, old: Sequence[object], new: Sequence[object]) -> str | Non
     if _encode(new[: len(old)]) != _encode(old):
         return f"{what} that are there cannot be changed, moved or taken away: only append to them, or make a new sweep"
     return None
+
+
+def _list_grown(old: Space, new: Space) -> str | None:
+    if old.points_from is None and new.points_from is None:
+        return _grown("points", old.points or (), new.points or ())
+    # Whether they begin with the same points is seen by the points themselves (``begins_with``).
+    was, is_now = _points.count(old), _points.count(new)
+    return None if is_now >= was else f"the {was:,} points that are there cannot be taken away: only append to them"
+
+
+def begins_with(
+    space: Space, template_params: Mapping[str, Scalar], old_points: Iterable[Mapping[str, Scalar]]
+) -> bool:
+    """Whether the points of a list (those that ``where`` leaves) begin with these. All of the list is in ``space``."""
+    new = iter(_points.candidates(space, template_params, MAX_POINTS))
+    return all(_encode(old) == _encode(next(new, None)) for old in old_points)
 
 
 def _axes_grown(old: Space, new: Space, grown: Callable[[Axis, Axis], str | None]) -> str | None:

@@ -64,7 +64,7 @@ def count(space: Space) -> int:
     """
     axes = _axes(space)
     if space.method is Method.LIST:
-        return len(space.points or ())
+        return space.points_from.points if space.points_from is not None else len(space.points or ())
     if space.method in _SAMPLED:
         if space.samples is None:
             raise SpaceError(SAMPLES, f"say how many points {space.method.value} draws")
@@ -125,7 +125,8 @@ def check(space: Space, template_params: Parameters, limit: int = DEFAULT_LIMIT)
             AXES,
             f"the texts of its points would take {size / 1e9:,.1f} GB: put long texts into the image, and let the axis have their names",
         )
-    condition_of(space, template_params)
+    if space.points_from is None:  # else only who has read the points knows their names
+        condition_of(space, template_params)
 
 
 def condition_of(space: Space, template_params: Parameters) -> where.Condition | None:
@@ -171,6 +172,8 @@ def candidates(space: Space, template_params: Parameters, limit: int) -> Points:
     Raises:
         SpaceError: something is wrong with the space.
     """
+    if space.points_from is not None:
+        raise ValueError("the points of this space are in the store: read them first")
     check(space, template_params, limit)
     make = partial(_made, space)
     condition = condition_of(space, template_params)
@@ -188,8 +191,11 @@ def candidates(space: Space, template_params: Parameters, limit: int) -> Points:
 
 def _axes(space: Space) -> list[Axis]:
     axes, is_list = space.axes or [], space.method is Method.LIST
-    if bool(space.points) != is_list or bool(axes) == is_list:
-        raise SpaceError(SPACE, "method list needs points and no axes; every other method takes axes and no points")
+    lists = bool(space.points) + (space.points_from is not None)
+    if lists != is_list or bool(axes) == is_list:
+        raise SpaceError(
+            SPACE, "method list needs points or pointsFrom, and no axes; every other method takes axes and no points"
+        )
     names = [axis.name for axis in axes]
     for axis in axes:
         axis_values.check(axis, is_sampled=space.method in _SAMPLED)

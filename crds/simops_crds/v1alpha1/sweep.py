@@ -126,6 +126,15 @@ class Axis(Model):
     """Integers."""
 
 
+class PointsFrom(Model):
+    """A list of points that was uploaded to the gateway (``POST /api/v1/points``), for lists that are too long for the object."""
+
+    digest: Annotated[str, StringConstraints(pattern="^sha256:[0-9a-f]{64}$")]
+    """What the upload was answered; it names exactly these points."""
+    points: Annotated[int, Field(ge=1, le=1_000_000)]
+    """How many they are."""
+
+
 class Space(Model):
     """The parameter space: which points are run."""
 
@@ -174,6 +183,8 @@ class Space(Model):
     """Seed of the sampled methods; the same seed gives the same points. Default: 0."""
     points: Annotated[list[Parameters], Field(min_length=1, max_length=10_000)] | None = None
     """The points, for method list."""
+    points_from: PointsFrom | None = None
+    """The points, for method list, where they are too many to stand here."""
     where: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     """Keep only the points for which this arithmetic expression of the parameters is true, such as ``dt * diffusivity / dx**2 <= 0.5``."""
 

@@ -8,7 +8,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from simops_crds.names import Reason
-from simops_crds.space import Chunk, IndexBuilder, SpaceError, chunks, count, expand, extension, is_extension, read
+from simops_crds.space import (
+    Chunk,
+    IndexBuilder,
+    SpaceError,
+    begins_with,
+    check_size,
+    chunks,
+    count,
+    expand,
+    extension,
+    is_extension,
+    read,
+)
 from simops_crds.v1alpha1 import SimulationSweepSpec, Space
 from simops_operator.core.sweeps.books import Why
 from simops_operator.core.sweeps.sweep import Sweep
@@ -32,7 +44,16 @@ class RefusedError(Exception):
         self.why = why
 
 
-async def make_points(shelf: Shelf, sweep: Sweep, before: Index | None, limit: int, in_thread: InThread) -> Index:
+class ReadList(Protocol):
+    """Puts the points of a list into a space that only names them."""
+
+    async def __call__(self, space: Space, /) -> Space:
+        """Return the space with its points in it; raises RefusedError if they are not there."""
+
+
+async def make_points(
+    shelf: Shelf, sweep: Sweep, before: Index | None, limit: int, in_thread: InThread, read_list: ReadList
+) -> Index:
     """Store the points of a sweep and return their index.
 
     Args:
@@ -41,6 +62,7 @@ async def make_points(shelf: Shelf, sweep: Sweep, before: Index | None, limit: i
         before: the points that it has already.
         limit: how many points a sweep may have here.
         in_thread: calls what takes long.
+        read_list: gives the points that are in a list of their own.
 
     Raises:
         RefusedError: the space is not good, or no extension of what there is.
@@ -49,14 +71,17 @@ async def make_points(shelf: Shelf, sweep: Sweep, before: Index | None, limit: i
     spec = sweep.spec
     if spec is None:
         raise RefusedError(Why(Reason.INVALID_SPEC, sweep.invalid))
+    params = spec.template.params or {}
     try:
+        check_size(spec.space, limit)  # before a list is read that is too long
+        space = await read_list(spec.space)
         if before is None:
-            made = await in_thread(lambda: _first(spec, limit))
+            made = await in_thread(lambda: list(chunks(expand(space, params, limit))))
             old: list[Chunk] = []
         else:
             old = await shelf.read_chunks(before)
             kept = await shelf.read_space(before)
-            made = await in_thread(lambda: _more(kept, old, spec, limit))
+            made = await in_thread(lambda: _more(kept, old, spec, space, limit))
     except ValueError as error:  # SpaceError is one; so is what the store has of the old space, if that is not good
         reason = Reason.TOO_MANY_POINTS if _is_too_large(spec, error) else Reason.INVALID_SPACE
         raise RefusedError(Why(reason, str(error))) from error
@@ -73,17 +98,21 @@ def space_of(sweep: Sweep) -> dict[str, Any]:
     return {"space": sweep.raw_spec.get("space"), "params": (sweep.raw_spec.get("template") or {}).get("params") or {}}
 
 
-def _first(spec: SimulationSweepSpec, limit: int) -> list[Chunk]:
-    return list(chunks(expand(spec.space, spec.template.params or {}, limit)))
-
-
-def _more(kept: dict[str, Any], old: Sequence[Chunk], spec: SimulationSweepSpec, limit: int) -> list[Chunk]:
-    if (why := is_extension(Space.model_validate(kept["space"]), spec.space)) is not None:
+def _more(
+    kept: dict[str, Any], old: Sequence[Chunk], spec: SimulationSweepSpec, space: Space, limit: int
+) -> list[Chunk]:
+    before, params = Space.model_validate(kept["space"]), spec.template.params or {}
+    if (why := is_extension(before, spec.space)) is not None:
         raise ValueError(f"spec.space: {why}")
-    if json.dumps(kept["params"], sort_keys=True) != json.dumps(spec.template.params or {}, sort_keys=True):
+    if json.dumps(kept["params"], sort_keys=True) != json.dumps(params, sort_keys=True):
         raise ValueError("spec.template.params cannot be changed: make a new sweep")
     points = [point for chunk in old for _, point in read(chunk.data)]
-    return list(chunks(extension(points, spec.space, spec.template.params or {}, limit), len(points)))
+    is_elsewhere = before.points_from is not None or spec.space.points_from is not None
+    if is_elsewhere and not begins_with(space, params, points):
+        raise ValueError(
+            "spec.space: points that are there cannot be changed, moved or taken away: the new list must begin with them"
+        )
+    return list(chunks(extension(points, space, params, limit), len(points)))
 
 
 def _is_too_large(spec: SimulationSweepSpec, error: ValueError) -> bool:

@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import FINAL_PHASES, SWEEP_OWNED_PREFIX, Reason, round_job_name
@@ -38,6 +39,7 @@ from simops_operator.sweeps.memory import Memory
 from simops_operator.sweeps.points import InThread, RefusedError, make_points
 from simops_operator.sweeps.shelf import Shelf
 from simops_operator.sweeps.together import Together, together
+from simops_operator.sweeps.uploads import with_points
 from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
 
@@ -261,7 +263,8 @@ class SweepReconciler:
             await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
         try:
             shelf = self._shelf(sweep)
-            memory.index = await make_points(shelf, sweep, memory.index, self._max_points, self._in_thread)
+            read_list = partial(with_points, self._store, sweep.namespace, in_thread=self._in_thread)
+            memory.index = await make_points(shelf, sweep, memory.index, self._max_points, self._in_thread, read_list)
         except RefusedError as error:
             memory.refusal = error.why
             return

@@ -16,6 +16,7 @@ from simops_operator.core.sweeps.views import PackPod, pack_pod, round_job
 from simops_operator.core.views import parse_time
 from simops_operator.store import Store
 from simops_operator.sweeps.cache import SweepCache
+from simops_operator.sweeps.uploads import remove_old
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,17 @@ class SweepResync:
         return (key, pack_pod(obj)) if key is not None else None
 
     # The store
+    async def remove_uploads(self, namespaces: tuple[str, ...]) -> None:
+        """Remove lists of points that were uploaded long ago and that no sweep waits for.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        specs = [sweep.spec for sweep in self._cache.sweeps.values() if sweep.spec is not None]
+        wanted = {spec.space.points_from.digest for spec in specs if spec.space.points_from is not None}
+        for namespace in namespaces:
+            await remove_old(self._store, namespace, wanted, datetime.now(UTC))
+
     async def expire(self) -> None:
         """Remove results whose time has come; the record stays and says so.
 

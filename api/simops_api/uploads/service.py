@@ -1,0 +1,54 @@
+"""Puts lists of points into the store."""
+
+import asyncio
+
+from simops_api.auth.access import Access, Verb
+from simops_api.auth.caller import Caller
+from simops_api.errors import ProblemError, mistake
+from simops_api.settings import Settings
+from simops_api.store import Store
+from simops_api.uploads.body import points_of
+from simops_api.uploads.lists import List, Uploaded, list_of
+from simops_crds.kinds import SIMULATION_SWEEP
+from simops_crds.names import upload_key
+from simops_crds.space.points import too_many
+
+
+class Uploads:
+    """Lists of points."""
+
+    def __init__(self, settings: Settings, access: Access, store: Store) -> None:
+        self._settings = settings
+        self._access = access
+        self._store = store
+
+    async def take(self, caller: Caller, namespace: str | None, data: bytes, content_type: str) -> Uploaded:
+        """Store the points of a body for the sweeps of a namespace.
+
+        Raises:
+            ProblemError: 403 not permitted; 415 or 422 the body is no list of points.
+            StoreError: the store does not answer.
+        """
+        place = namespace or self._settings.default_namespace
+        if place not in self._settings.namespaces:
+            raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
+        await self._access.require(caller, Verb.CREATE, SIMULATION_SWEEP, place)
+        limit = self._settings.max_sweep_points
+        made = await asyncio.to_thread(_read, data, content_type, limit)
+        await self.put(place, made)
+        return made.uploaded
+
+    async def put(self, namespace: str, made: List) -> None:
+        """Store a list. One that is there is written again: from then on it is kept for as long as a new one.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        await self._store.put(upload_key(namespace, made.uploaded.digest), made.data)
+
+
+def _read(data: bytes, content_type: str, limit: int) -> List:
+    points = points_of(data, content_type)
+    if len(points) > limit:
+        raise ProblemError(422, too_many(len(points), limit))
+    return list_of(points)

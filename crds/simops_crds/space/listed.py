@@ -1,0 +1,100 @@
+"""A list of points as an object of its own in the store, for lists that are too long for a Kubernetes object (pure).
+
+JSON lines, one point each, with its parameters in the order of their names: so equal lists have equal bytes, and their SHA-256 names them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from pydantic import TypeAdapter, ValidationError
+
+from simops_crds.base import Parameters, Scalar
+from simops_crds.kinds import MAX_POINTS
+from simops_crds.space.errors import SpaceError
+from simops_crds.space.points import Point
+
+POINTS_FROM = "spec.space.pointsFrom"
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+_POINT: TypeAdapter[Point] = TypeAdapter(Parameters)
+
+
+def to_lines(points: Iterable[Mapping[str, Scalar]]) -> bytes:
+    """Return the object that holds these points."""
+    return b"".join(f"{_encode(point)}\n".encode() for point in points)
+
+
+def digest_of(data: bytes) -> str:
+    """Return what names an object: ``sha256:`` and 64 hexadecimal digits."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def checked(values: Iterable[object], what: str = "point") -> list[Point]:
+    """Return values as points, by the rules for points in a SimulationSweep. ``what`` is counted in messages, from 1 on.
+
+    Raises:
+        SpaceError: one is none, or there are none or too many.
+    """
+    out: list[Point] = []
+    for number, value in enumerate(values, 1):
+        if number > MAX_POINTS:
+            raise SpaceError(POINTS_FROM, f"there are more than {MAX_POINTS:,} points: make several sweeps")
+        try:
+            out.append(_POINT.validate_python(value))
+        except ValidationError as error:
+            raise SpaceError(POINTS_FROM, f"{what} {number}: {_said(error)}") from error
+    if not out:
+        raise SpaceError(POINTS_FROM, "there are no points")
+    return out
+
+
+def from_lines(data: bytes) -> list[Point]:
+    """Return the points of JSON lines. Empty lines are left out.
+
+    Raises:
+        SpaceError: a line is no point; says which and why.
+    """
+    return checked((_parsed(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()))
+
+
+def parsed(text: bytes | str) -> object:
+    """Return what JSON says, which must be said once and in numbers that JSON has.
+
+    Raises:
+        ValueError: it is no JSON, or not so.
+    """
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+
+
+def _parsed(number: int, line: bytes) -> object:
+    try:
+        return parsed(line)
+    except (ValueError, RecursionError) as error:
+        raise SpaceError(
+            POINTS_FROM, f"line {number} is no JSON object with the parameters of a point: {error}"
+        ) from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a parameter is given twice")
+    return found
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _said(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = first["loc"][0] if first["loc"] else ""
+    words = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] in ("bool_type", "int_type", "float_type", "string_type", "dict_type"):
+        words = (
+            "the value of a parameter is a number, a boolean or a string"
+            if place
+            else "it is no object with parameters"
+        )
+    return f"{place}: {words}" if place else words
