@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _FRESH_SECONDS = 2.0
 """How long a chunk of the table of a sweep that runs is used again; the operator writes it every ten seconds."""
 _KEPT_CHUNKS = 256
+_KEPT_STATES = 32
 _AT_ONCE = 8
 _UNSTORED = 1000
 """Points of a block, as long as the store has no chunks of them."""
@@ -40,6 +41,7 @@ class Shelf:
         self._store = store
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], tuple[float, Parsed]] = OrderedDict()
+        self._settled: OrderedDict[tuple[str, str], SweepRecord] = OrderedDict()
         self._indexes: OrderedDict[tuple[str, str], PointsIndex] = OrderedDict()
 
     async def settled(self, record: SweepRecord) -> SweepRecord:
@@ -50,11 +52,18 @@ class Shelf:
         """
         if not record.is_long:
             return record
-        text = await self._store.get(f"{_prefix(record)}/state.json")
-        if text is None:
-            return record
-        points = phases_of({}, json.loads(text), record.phase, record.total)
-        return replace(record, points=points, is_long=False)
+        key = (record.uid, str(record.version))
+        if (known := self._settled.get(key)) is None:
+            text = await self._store.get(f"{_prefix(record)}/state.json")
+            if text is None:
+                return record
+            # In a thread: tens of thousands of ranges take a while.
+            points = await asyncio.to_thread(lambda: phases_of({}, json.loads(text), record.phase, record.total))
+            known = self._settled[key] = replace(record, points=points, is_long=False)
+        self._settled.move_to_end(key)
+        while len(self._settled) > _KEPT_STATES:
+            self._settled.popitem(last=False)
+        return known
 
     async def rows(self, record: SweepRecord, indexes: Sequence[int]) -> list[Row]:
         """Return some points, in the order of their indexes.
