@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from simops_api.archive.history import History
-from simops_api.archive.reader import Archive
-from simops_api.archive.service import PastJobs
+from simops_api.archive.reader import JOBS, Archive
+from simops_api.archive.service import Past
 from simops_api.artifacts.service import Artifacts
 from simops_api.auth.access import Access
 from simops_api.auth.gate import Limits
@@ -30,11 +30,12 @@ from simops_api.settings import Settings
 from simops_api.sse import Streams
 from simops_api.store import Store
 from simops_api.sweeps.collected import Collected
-from simops_api.sweeps.records import sweep_record_of
+from simops_api.sweeps.records import SWEEPS, sweep_record_of
 from simops_api.sweeps.service import Sweeps
 from simops_api.sweeps.shelf import Shelf
 from simops_api.uploads.service import Uploads
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
+from simops_crds.names import SWEEP_ARCHIVE_PREFIX
 from simops_io.kube import load_client
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ class State:
     collected: Collected
     following: asyncio.Task[None]
     artifacts: Artifacts
-    past: PastJobs
+    past: Past
+    past_sweeps: Past
     limits: Limits
     streams: Streams
     logs: Logs
@@ -92,9 +94,10 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     following.add_done_callback(_tell)
     access = access_for(settings, cluster)
     store = Store(settings)
-    archive = Archive(store, settings.default_namespace)
+    archive = Archive(store, settings.default_namespace, JOBS)
+    swept = Archive(store, settings.default_namespace, SWEEPS)
     shelf = Shelf(store)
-    lookup = Lookup(settings, access, cluster, caches, archive, shelf)
+    lookup = Lookup(settings, access, cluster, caches, archive, swept, shelf)
     artifacts = Artifacts(settings, store)
     editor = Editor(cluster, caches, settings.write_wait_seconds)
     jobs = Jobs(settings, access, caches, lookup, editor, shelf)
@@ -112,12 +115,13 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             editor,
             lookup,
             jobs,
-            Sweeps(settings, access, cluster, caches, lookup, editor, shelf),
+            Sweeps(settings, access, cluster, caches, lookup, editor, shelf, swept),
             shelf,
             Collected(shelf, store, artifacts.merger),
             following,
             artifacts,
-            PastJobs(settings, access, caches.jobs, History(store, archive)),
+            Past(settings, access, caches.jobs, History(store, archive)),
+            Past(settings, access, caches.sweeps, History(store, swept, SWEEP_ARCHIVE_PREFIX), SIMULATION_SWEEP),
             Limits(settings),
             streams,
             Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),

@@ -155,6 +155,25 @@ class Store:
 
         return await self._connection.run(prefix, call)
 
+    async def folders(self, prefix: str, limit: int) -> list[str]:
+        """Return the folders right below a prefix that ends with a slash, at most so many, without a slash at their ends.
+
+        Raises:
+            StoreError: the store does not answer, or refuses.
+        """
+
+        def call() -> list[str]:
+            listed = self._connection.client().list_objects(self._bucket, prefix=prefix)
+            try:
+                names = (str(o.object_name) for o in listed if o.is_dir)
+                return [name.rstrip("/") for name in islice(names, limit)]
+            except S3Error as error:
+                if _is_nothing(error):
+                    return []
+                raise
+
+        return await self._connection.run(prefix, call)
+
     async def presigned(self, key: str, seconds: int, headers: Mapping[str, str]) -> str:
         """Return a URL by which anybody may GET an object for so many seconds, at the store's public address.
 

@@ -12,15 +12,15 @@ from unit.test_api_serving import settings_of
 from simops_api.archive import history as history_module
 from simops_api.archive.cursor import Place, after_key, decode, encode, place_of
 from simops_api.archive.history import History
-from simops_api.archive.reader import Archive
-from simops_api.archive.service import PastJobs
+from simops_api.archive.reader import JOBS, Archive
+from simops_api.archive.service import Past
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import ANONYMOUS, Caller
 from simops_api.cache import WatchCache
 from simops_api.errors import ProblemError
 from simops_api.index import Index
 from simops_api.jobs.models import JobQuery
-from simops_api.records import record_of
+from simops_api.records import Record, record_of
 from simops_api.settings import Settings
 from simops_api.store import Store, StoredObject
 from simops_crds.kinds import Kind
@@ -45,6 +45,11 @@ class Objects:
         found = sorted(key for key in self.objects if key.startswith(prefix) and key > after)
         return [StoredObject(key, len(self.objects[key]), "e", 0.0) for key in found[:limit]]
 
+    async def folders(self, prefix: str, limit: int) -> list[str]:
+        self.lists += 1
+        found = {prefix + key.removeprefix(prefix).partition("/")[0] for key in self.objects if key.startswith(prefix)}
+        return sorted(found)[:limit]
+
     async def get(self, key: str) -> bytes | None:
         self.gets += 1
         return self.objects.get(key)
@@ -63,9 +68,9 @@ class Objects:
         self.objects[archive_key(namespace, created, name, uid)] = b"{}"
 
 
-def both(objects: Objects) -> tuple[History, Archive]:
+def both(objects: Objects) -> tuple[History, Archive[Record]]:
     store = cast(Store, objects)
-    archive = Archive(store, "default")
+    archive = Archive(store, "default", JOBS)
     return History(store, archive), archive
 
 
@@ -171,7 +176,7 @@ async def test_a_run_whose_record_is_gone_and_a_strange_key_are_passed_over() ->
 async def test_a_record_is_read_once_a_minute_and_not_kept_for_ever() -> None:
     objects, now = Objects(), 0.0
     objects.put("lab", 1_772_000_000, "a", "u")
-    archive = Archive(cast(Store, objects), "default", clock=lambda: now)
+    archive = Archive(cast(Store, objects), "default", JOBS, clock=lambda: now)
     for _ in range(3):
         assert await archive.get("lab", "a", "u") is not None
     assert objects.gets == 1
@@ -238,13 +243,13 @@ class OnlyLab:
         return frozenset({"lab"})
 
 
-def past(objects: Objects, *alive: dict[str, Any]) -> PastJobs:
+def past(objects: Objects, *alive: dict[str, Any]) -> Past:
     wanted: Settings = settings_of("none", namespaces=("default", "lab"))
     cache = WatchCache(cast(Any, None), ("default", "lab"), cast(Any, None))
     cache.index = Index([record_of(obj, f"lab.{obj['metadata']['name']}") for obj in alive])
     for place in cache._places.values():
         place.synced = True
-    return PastJobs(wanted, cast(Access, OnlyLab()), cache, both(objects)[0])
+    return Past(wanted, cast(Access, OnlyLab()), cache, both(objects)[0])
 
 
 @pytest.fixture
@@ -257,7 +262,7 @@ def objects() -> Objects:
     return made
 
 
-async def uids(jobs: PastJobs, **query: Any) -> list[str]:
+async def uids(jobs: Past, **query: Any) -> list[str]:
     page = json.loads(await jobs.page(ANONYMOUS, JobQuery.model_validate({"archived": True} | query)))
     return [item["uid"] for item in page["items"]]
 

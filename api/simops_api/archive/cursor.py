@@ -31,18 +31,18 @@ class Place:
         return created_of(self.second)
 
 
-def place_of(key: str) -> Place | None:
-    """Return the place that a key of the store stands for, None if it is none."""
+def place_of(key: str, archive: str = ARCHIVE_PREFIX) -> Place | None:
+    """Return the place that a key of an archive in the store stands for, None if it is none."""
     prefix, _, rest = key.partition("/")
     namespace, _, rest = rest.partition("/")
     second, _, rest = rest.partition("/")
     found = _PLACE.fullmatch(f"{second}/{namespace}/{rest}")
-    return Place(**found.groupdict()) if found is not None and prefix == ARCHIVE_PREFIX else None
+    return Place(**found.groupdict()) if found is not None and prefix == archive else None
 
 
-def after_key(place: Place, namespace: str) -> str:
+def after_key(place: Place, namespace: str, archive: str = ARCHIVE_PREFIX) -> str:
     """Return the key after which the archive of a namespace goes on after a place, which may be of another namespace."""
-    own = f"{ARCHIVE_PREFIX}/{namespace}/{place.second}"
+    own = f"{archive}/{namespace}/{place.second}"
     if namespace == place.namespace:
         return f"{own}/{place.name}/{place.uid}"
     # Within a second the namespaces come one after the other. "0" is what comes after "/".

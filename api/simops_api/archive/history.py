@@ -10,6 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from simops_api.archive.cursor import Place, after_key, place_of
 from simops_api.archive.reader import Archive
@@ -34,9 +35,11 @@ class Page:
 class History:
     """The archive by time."""
 
-    def __init__(self, store: Store, archive: Archive) -> None:
+    def __init__(self, store: Store, archive: Archive[Any], keys: str = ARCHIVE_PREFIX) -> None:
+        """``keys``: what the keys begin with that list the runs of this archive."""
         self._store = store
         self._archive = archive
+        self._keys = keys
 
     async def page(
         self,
@@ -61,7 +64,7 @@ class History:
         Raises:
             StoreError: the store does not answer.
         """
-        walk = _Walk(self._store, namespaces, after, since)
+        walk = _Walk([_Stream(self._store, self._keys, n, after, since) for n in sorted(namespaces)], after)
         records: list[Record] = []
         looked = 0
         while not walk.ended and walk.lists < _MAX_LISTS and looked < _MAX_RECORDS:
@@ -80,8 +83,8 @@ class History:
 class _Walk:
     """Goes through the archives of several namespaces at once, in the order of time."""
 
-    def __init__(self, store: Store, namespaces: Collection[str], after: Place | None, since: float | None) -> None:
-        self._streams = [_Stream(store, namespace, after, since) for namespace in sorted(namespaces)]
+    def __init__(self, streams: "list[_Stream]", after: Place | None) -> None:
+        self._streams = streams
         self.last = after
 
     @property
@@ -116,10 +119,11 @@ class _Walk:
 class _Stream:
     """The archive of one namespace."""
 
-    def __init__(self, store: Store, namespace: str, after: Place | None, since: float | None) -> None:
+    def __init__(self, store: Store, keys: str, namespace: str, after: Place | None, since: float | None) -> None:
         self._store = store
-        self._prefix = f"{ARCHIVE_PREFIX}/{namespace}/"
-        self._after = after_key(after, namespace) if after is not None else ""
+        self._keys = keys
+        self._prefix = f"{keys}/{namespace}/"
+        self._after = after_key(after, namespace, keys) if after is not None else ""
         self._since = since
         self.places: deque[Place] = deque()
         self.ended = False
@@ -133,7 +137,7 @@ class _Stream:
             self.ended = len(listed) < _LIST_KEYS
             for found in listed:
                 self._after = found.key
-                place = place_of(found.key)
+                place = place_of(found.key, self._keys)
                 if place is None:
                     continue
                 if self._since is not None and place.created < self._since:

@@ -8,8 +8,10 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from simops_api.jobs.ids import id_of
 from simops_api.records import Record, record_of
@@ -21,22 +23,40 @@ log = logging.getLogger(__name__)
 _RECORD = "record.json"
 _KEPT_SECONDS = 60.0
 _KEPT_BYTES = 32 << 20
-_MAX_SAME_NAME = 20
-"""Of so many runs of one name the records are read, those stored last; the one that finished last is among them."""
-_MAX_KEYS = 10_000
+_MAX_SAME_NAME = 200
+"""Of so many runs of one name the records are read."""
 
 
-class Archive:
-    """The records of runs."""
+R = TypeVar("R", bound=Record)
 
-    def __init__(self, store: Store, default_namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
+
+@dataclass(frozen=True)
+class Of(Generic[R]):
+    """What an archive is of."""
+
+    prefix: Callable[[str, str, str], str]
+    """Namespace, name, UID → where everything of a run lies."""
+    record: Callable[[Mapping[str, Any], str], R]
+    """Object and id → the record of one that is archived."""
+
+
+JOBS = Of(key_prefix, partial(record_of, archived=True))
+
+
+class Archive(Generic[R]):
+    """The records of runs of one kind."""
+
+    def __init__(
+        self, store: Store, default_namespace: str, of: Of[R], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._default_namespace = default_namespace
+        self._of = of
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, Record]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, R]] = OrderedDict()
         self._kept_bytes = 0
 
-    async def find(self, namespace: str, name: str) -> Record | None:
+    async def find(self, namespace: str, name: str) -> R | None:
         """Return the run of this name that finished last, None if there is none.
 
         Raises:
@@ -53,23 +73,23 @@ class Archive:
             StoreError: the store does not answer.
         """
         uids = await self._uids(namespace, name)
-        texts = await asyncio.gather(*(self._store.get(f"{key_prefix(namespace, name, u)}/{_RECORD}") for u in uids))
+        texts = await asyncio.gather(
+            *(self._store.get(f"{self._of.prefix(namespace, name, u)}/{_RECORD}") for u in uids)
+        )
         return [annotations_of(text) for text in texts if text is not None]
 
     async def _uids(self, namespace: str, name: str) -> list[str]:
-        prefix = key_prefix(namespace, name, "")
-        listed = await self._store.keys(prefix, limit=_MAX_KEYS)
-        latest = sorted(listed, key=lambda o: o.modified, reverse=True)
-        uids = [parts[0] for o in latest if (parts := o.key.removeprefix(prefix).split("/"))[1:] == [_RECORD]]
-        return uids[:_MAX_SAME_NAME]
+        # Of what lies below a UID nothing is listed: a sweep may have 100,000 objects there.
+        prefix = self._of.prefix(namespace, name, "")
+        return [folder.removeprefix(prefix) for folder in await self._store.folders(prefix, _MAX_SAME_NAME)]
 
-    async def get(self, namespace: str, name: str, uid: str) -> Record | None:
+    async def get(self, namespace: str, name: str, uid: str) -> R | None:
         """Return the record of one run, None if there is none (any more).
 
         Raises:
             StoreError: the store does not answer.
         """
-        key = f"{key_prefix(namespace, name, uid)}/{_RECORD}"
+        key = f"{self._of.prefix(namespace, name, uid)}/{_RECORD}"
         known = self._kept.get(key)
         if known is not None and self._clock() - known[0] < _KEPT_SECONDS:
             self._kept.move_to_end(key)
@@ -79,16 +99,16 @@ class Archive:
         self._keep(key, record)
         return record
 
-    def _parsed(self, key: str, text: bytes, place: tuple[str, str, str]) -> Record | None:
+    def _parsed(self, key: str, text: bytes, place: tuple[str, str, str]) -> R | None:
         job_id = id_of(place[0], place[1], self._default_namespace)
         try:
             obj = object_of(json.loads(text), *place)
-            return record_of(obj, job_id, archived=True) if obj is not None else None
+            return self._of.record(obj, job_id) if obj is not None else None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s in the store is no record: %s", key, error)
             return None
 
-    def _keep(self, key: str, record: Record | None) -> None:
+    def _keep(self, key: str, record: R | None) -> None:
         old = self._kept.pop(key, None)
         self._kept_bytes -= len(old[1].document) if old is not None else 0
         if record is None:
@@ -120,6 +140,8 @@ def object_of(record: dict[str, Any], namespace: str, name: str, uid: str) -> di
         raise ValueError("it is of another run")
     if (spec.get("artifacts") or {}).get("deleteWithJob"):
         return None  # the operator has not got round to it yet
+    if record.get("artifacts"):  # of a sweep: when its results are removed
+        status.setdefault("artifacts", record["artifacts"])
     # A record keeps no version: nothing is ever compared with it.
     meta = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": "0"}
     return {"metadata": {**dict(record.get("metadata") or {}), **meta}, "spec": spec, "status": status}

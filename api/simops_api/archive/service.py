@@ -1,4 +1,4 @@
-"""Jobs whose objects are gone, for who may list those that are there."""
+"""Jobs and sweeps whose objects are gone, for who may list those that are there."""
 
 from datetime import UTC
 
@@ -12,22 +12,26 @@ from simops_api.jobs.ids import id_of
 from simops_api.jobs.models import JobQuery
 from simops_api.records import Record
 from simops_api.settings import Settings
-from simops_crds.kinds import SIMULATION_JOB
+from simops_api.sweeps.models import SweepQuery
+from simops_crds.kinds import SIMULATION_JOB, Kind
 
 _FIELDS = frozenset({"archived", "after", "namespace", "size", "status", "label", "since", "page", "sort"})
 
 
-class PastJobs:
-    """The jobs of which the store alone knows."""
+class Past:
+    """The runs of one kind of which the store alone knows."""
 
-    def __init__(self, settings: Settings, access: Access, cache: WatchCache, history: History) -> None:
+    def __init__(
+        self, settings: Settings, access: Access, cache: WatchCache, history: History, kind: Kind = SIMULATION_JOB
+    ) -> None:
+        self._kind = kind
         self._settings = settings
         self._access = access
         self._cache = cache
         self._history = history
 
-    async def page(self, caller: Caller, query: JobQuery) -> bytes:
-        """Return a page as JSON (``models.ArchivedJobs``).
+    async def page(self, caller: Caller, query: JobQuery | SweepQuery) -> bytes:
+        """Return a page as JSON (``models.ArchivedJobs``, ``ArchivedSweeps``).
 
         Raises:
             ProblemError: 403 not permitted; 422 this cannot be asked of the archive; 503 not known yet.
@@ -36,7 +40,7 @@ class PastJobs:
         after = self._after(query)
         namespaces = await self._scope(caller, query.namespace)
         if not self._cache.synced:
-            raise unavailable("the gateway has just started and does not know all jobs yet", 1)
+            raise unavailable("the gateway has just started and does not know everything yet", 1)
         since = query.since
         if since is not None:
             since = since if since.tzinfo else since.replace(tzinfo=UTC)
@@ -58,7 +62,7 @@ class PastJobs:
         items = b",".join(record.document for record in found.records)
         return b'{"items":[%b],"size":%d%b}' % (items, query.size, end)
 
-    def _after(self, query: JobQuery) -> Place | None:
+    def _after(self, query: JobQuery | SweepQuery) -> Place | None:
         for field in sorted(query.model_fields_set - _FIELDS):
             raise mistake(field, "cannot be asked of the archive", "query")
         if query.page != 1:
@@ -75,10 +79,10 @@ class PastJobs:
 
     async def _scope(self, caller: Caller, namespace: str | None) -> frozenset[str]:
         if namespace is None:
-            return await self._access.namespaces(caller, Verb.LIST, SIMULATION_JOB)
+            return await self._access.namespaces(caller, Verb.LIST, self._kind)
         if namespace not in self._settings.namespaces:
             raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
-        await self._access.require(caller, Verb.LIST, SIMULATION_JOB, namespace)
+        await self._access.require(caller, Verb.LIST, self._kind, namespace)
         return frozenset({namespace})
 
     def _is_gone(self, place: Place) -> bool:

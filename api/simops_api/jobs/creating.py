@@ -21,6 +21,7 @@ from simops_api.jobs.keys import ALPHABET, digest_of, name_of, used_otherwise
 from simops_api.jobs.manifests import Manifest, manifest_of, mapping_of, upload_of
 from simops_api.jobs.plans import plan_of
 from simops_api.jobs.requests import Created, JobRequest, Plan
+from simops_api.records import Record
 from simops_api.settings import Settings
 from simops_api.uploads.lists import List
 from simops_api.uploads.service import Uploads
@@ -80,7 +81,7 @@ class Creating:
         cluster: Cluster,
         caches: Caches,
         editor: Editor,
-        archive: Archive,
+        archive: Archive[Record],
         uploads: Uploads,
     ) -> None:
         self._settings = settings

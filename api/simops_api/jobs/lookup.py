@@ -1,7 +1,7 @@
 """From an id to the run that it names, for whoever may read it: the one place where ids are resolved and reading is permitted."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,13 +58,21 @@ class Lookup:
     """Finds runs."""
 
     def __init__(
-        self, settings: Settings, access: Access, cluster: Cluster, caches: Caches, archive: Archive, shelf: Shelf
+        self,
+        settings: Settings,
+        access: Access,
+        cluster: Cluster,
+        caches: Caches,
+        archive: Archive[Record],
+        swept: Archive[SweepRecord],
+        shelf: Shelf,
     ) -> None:
         self._settings = settings
         self._access = access
         self._cluster = cluster
         self._caches = caches
         self._archive = archive
+        self._swept = swept
         self._shelf = shelf
 
     def place(self, job_id: str) -> tuple[str, str]:
@@ -125,9 +133,27 @@ class Lookup:
         record = await self._archive.find(namespace, name)
         if record is not None:
             return _found(record, namespace, name, is_archived=True)
+        if (past := await self._past_point(caller, namespace, name)) is not None:
+            return past
         if not is_answered:
             raise unavailable(f"job {job_id} is not known here, and the API server, which may know it, does not answer")
         raise missing(job_id)
+
+    async def _past_point(self, caller: Caller, namespace: str, name: str) -> Found | None:
+        """Return a point of a sweep whose object is gone. Who may not read sweeps is told of none."""
+        split = split_point(name)
+        if split is None:
+            return None
+        try:
+            await self._access.require(caller, Verb.GET, SIMULATION_SWEEP, namespace, split[0])
+        except ProblemError as problem:
+            if problem.status != 403:
+                raise
+            return None
+        sweep = await self._swept.find(namespace, split[0])
+        if sweep is None or split[1] >= sweep.total:
+            return None
+        return replace(_found_point(sweep, await self._shelf.row(sweep, split[1])), archived=True)
 
     def _id(self, namespace: str, name: str) -> str:
         return id_of(namespace, name, self._settings.default_namespace)

@@ -60,6 +60,8 @@ class Sweep(BaseModel):
     """Whether it has been told to stop."""
     suspended: bool
     """Whether it has been told to wait."""
+    archived: bool
+    """Whether the object is gone, and this is what the store remembers."""
     points: PointCounts
     rerun: dict[str, str] | None = None
     """The last order to run points again."""
@@ -137,6 +139,10 @@ class SweepQuery(_Paged, NamespaceQuery):
     """Only created at this time or later; without a time zone it is UTC."""
     sort: Annotated[str, BeforeValidator(sort_order)] = "-created"
     """created: oldest first. -created: newest first."""
+    archived: bool = False
+    """Sweeps whose objects are gone, as the store remembers them, instead of those that are there. They have no page numbers: see ``after``."""
+    after: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    """With ``archived``: go on after this place, the ``next`` of a page."""
 
 
 class PointQuery(_Paged):

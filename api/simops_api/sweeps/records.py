@@ -4,11 +4,13 @@ import json
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from simops_api.archive.reader import Of
 from simops_api.records import Record, phase_of, seconds_of
 from simops_crds.indexes import Indexes, ranked
-from simops_crds.names import FINAL_PHASES, Phase
+from simops_crds.names import FINAL_PHASES, Phase, sweep_prefix
 
 KubeObject = Mapping[str, Any]
 
@@ -61,13 +63,14 @@ class SweepRecord(Record):
         return next(phase for phase, found in self.points.items() if index in found)
 
 
-def sweep_record_of(obj: KubeObject, sweep_id: str) -> SweepRecord:
-    """Return the record of an API object."""
+def sweep_record_of(obj: KubeObject, sweep_id: str, *, archived: bool = False) -> SweepRecord:
+    """Return the record of an API object, one that is there or one that is ``archived``."""
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     listed = (spec.get("space") or {}).get("points") or []
     total = total_of(spec, status)
     points = phases_of(spec, status, phase_of(obj), total)
-    document = _json(document_of(obj, sweep_id, {phase: len(found) for phase, found in points.items()}, total))
+    counts = {phase: len(found) for phase, found in points.items()}
+    document = _json(document_of(obj, sweep_id, counts, total) | {"archived": archived})
     return SweepRecord(
         id=sweep_id,
         namespace=sys.intern(meta["namespace"]),
@@ -81,12 +84,16 @@ def sweep_record_of(obj: KubeObject, sweep_id: str) -> SweepRecord:
         document=document,
         total=total,
         points=points,
-        shared=_json(_shared(obj, sweep_id)),
+        shared=_json(_shared(obj, sweep_id) | {"archived": archived}),
         listed=tuple(_json(point) for point in listed),
         digest=str(status.get("pointsDigest") or ""),
         is_long=bool(status.get("rangesInStore")),
         expires=seconds_of((status.get("artifacts") or {}).get("expirationTime")),
     )
+
+
+SWEEPS: "Of[SweepRecord]" = Of(sweep_prefix, partial(sweep_record_of, archived=True))
+"""The archive of sweeps."""
 
 
 def total_of(spec: KubeObject, status: KubeObject) -> int:
@@ -182,7 +189,6 @@ def _shared(obj: KubeObject, sweep_id: str) -> dict[str, Any]:
         **_run(spec),
         "labels": meta.get("labels"),
         "suspended": bool(spec.get("suspend")),
-        "archived": False,
         "sweep": sweep_id,
         "created_at": meta.get("creationTimestamp"),
     }

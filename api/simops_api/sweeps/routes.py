@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Query, Response
 from fastapi.responses import StreamingResponse
 
 from simops_api.answers import CaughtUp, known, page_of, written
+from simops_api.archive.models import ArchivedSweeps
 from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.transfer import begun
 from simops_api.deps import Gateway, SignedIn
@@ -39,9 +40,18 @@ _MANY = {
 }
 
 
-@router.get("", response_model=SweepList, dependencies=[CaughtUp])
+@router.get("", response_model=SweepList | ArchivedSweeps, dependencies=[CaughtUp])
 async def list_sweeps(query: Annotated[SweepQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
-    """List sweeps, newest first."""
+    """List sweeps, newest first.
+
+    With ``archived=true``: sweeps whose objects are gone, as the store remembers them; their pages are as those of archived jobs.
+    """
+    if query.archived:
+        return Response(
+            await gateway.past_sweeps.page(caller, query), 200, {"Cache-Control": "no-store"}, "application/json"
+        )
+    if query.after is not None:
+        raise mistake("after", "is for archived=true; the sweeps that are there have page numbers", "query")
     found = await gateway.sweeps.page(caller, query)
     documents = (record.document for record in found.records)
     return known(page_of(documents, query.page, query.size, found.total), gateway)

@@ -4,12 +4,13 @@ import asyncio
 import secrets
 from contextlib import aclosing
 
+from simops_api.archive.reader import Archive
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
 from simops_api.caches import Caches
-from simops_api.cluster import ApiError, Cluster, KubeDict
+from simops_api.cluster import ApiError, Cluster, KubeDict, UnreachableError
 from simops_api.editor import Editor
-from simops_api.errors import ProblemError, mistake
+from simops_api.errors import ProblemError, mistake, unavailable
 from simops_api.index import Page, Query
 from simops_api.jobs.lookup import Lookup
 from simops_api.moments import seconds_since_1970
@@ -39,6 +40,7 @@ class Sweeps:
         lookup: Lookup,
         editor: Editor,
         shelf: Shelf,
+        archive: Archive[SweepRecord],
     ) -> None:
         self._settings = settings
         self._access = access
@@ -47,6 +49,7 @@ class Sweeps:
         self._lookup = lookup
         self._editor = editor
         self._shelf = shelf
+        self._archive = archive
 
     # Reading
     async def page(self, caller: Caller, query: SweepQuery) -> Page:
@@ -64,10 +67,11 @@ class Sweeps:
         return self._caches.sweeps.index.page(wanted, (query.page - 1) * query.size, query.size)
 
     async def find(self, caller: Caller, sweep_id: str) -> SweepRecord:
-        """Return a sweep for who may read it; when it is not known here as the API server has it now.
+        """Return a sweep for who may read it; when it is not known here as the API server has it now, else as the store does.
 
         Raises:
-            ProblemError: 403 not permitted; 404 there is none; 503 not known yet.
+            ProblemError: 403 not permitted; 404 there is none; 503 not known yet, or not to be known now.
+            StoreError: it may be in the store, which does not answer.
         """
         namespace, name = self._place(sweep_id)
         await self._access.require(caller, Verb.GET, SIMULATION_SWEEP, namespace, name)
@@ -76,12 +80,21 @@ class Sweeps:
         record = self._caches.sweeps.index.get(own_id)
         if isinstance(record, SweepRecord):
             return record
+        is_answered = True
         try:
             return sweep_record_of(await self._cluster.get(SIMULATION_SWEEP, namespace, name), own_id)
         except ApiError as error:
-            if error.status == 404:
-                raise missing_sweep(sweep_id) from error
-            raise
+            if error.status != 404:
+                raise
+        except UnreachableError:
+            is_answered = False
+        if (past := await self._archive.find(namespace, name)) is not None:
+            return past
+        if not is_answered:
+            raise unavailable(
+                f"sweep {sweep_id} is not known here, and the API server, which may know it, does not answer"
+            )
+        raise missing_sweep(sweep_id)
 
     async def points(self, record: SweepRecord, query: PointQuery) -> tuple[int, list[Row]]:
         """Return how many points the filters let through, and those of a page.
