@@ -156,3 +156,16 @@ def test_a_space_is_checked_at_the_door_with_the_count_that_it_would_have_made()
         assert caught.value.status == 422
         assert caught.value.errors[0].field == field
         assert words in caught.value.detail
+
+
+@pytest.mark.parametrize("more", [{}, {"sweep": [{"a": 1}], "command": ["run"]}])
+def test_where_a_digest_is_required_a_tag_is_refused_at_the_door(more: dict[str, Any]) -> None:
+    strict = SETTINGS.model_copy(update={"require_digest": True})
+    for body in ({"container_image": "sim:1"}, {}):
+        with pytest.raises(ProblemError) as caught:
+            manifest_of(JobRequest.model_validate(body | more), strict, SUFFIX)
+        assert caught.value.status == 422
+        assert caught.value.errors[0].field == "image"
+        assert "is not named by its digest, which is required here" in caught.value.detail
+    by_digest = JobRequest.model_validate({"container_image": f"sim@sha256:{'a' * 64}"} | more)
+    assert manifest_of(by_digest, strict, SUFFIX)
