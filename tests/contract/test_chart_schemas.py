@@ -20,11 +20,13 @@ from localcluster.golang import tool
 pytestmark = pytest.mark.apiserver
 
 CHART = Path(__file__).parents[2] / "charts" / "simops"
+EKS = CHART.parents[1] / "hack" / "eks"
 NAME = f"{os.environ.get('SIMOPS_CONTRACT_CLUSTER') or f'contract-{os.getpid()}'}-chart"
 VARIANTS = {
     "default": [],
     "local": [f"--values={CHART / 'ci' / 'local-values.yaml'}"],
     "eks": [f"--values={CHART / 'ci' / 'eks-values.yaml'}"],
+    "eks by terraform": [f"--values={EKS / name}" for name in ("values.yaml", "example-values.yaml")],
     "everything": [
         "--set=operator.replicas=3,simulations.namespaces={default,simops-system},images.pullSecrets={pull}",
         "--set=operator.priorityClassName=system-cluster-critical,operator.tolerations[0].operator=Exists",
