@@ -1,7 +1,7 @@
 # The bucket: private, encrypted, over TLS only.
 resource "aws_s3_bucket" "results" {
   bucket_prefix = "${var.name}-results-"
-  force_destroy = var.delete_results_with_bucket
+  force_destroy = var.delete_contents
 }
 
 resource "aws_s3_bucket_ownership_controls" "results" {
@@ -90,6 +90,7 @@ resource "aws_ecr_repository" "this" {
 
   name                 = "${var.name}/${each.key}"
   image_tag_mutability = "IMMUTABLE"
+  force_delete         = var.delete_contents
 
   image_scanning_configuration {
     scan_on_push = true

@@ -203,8 +203,8 @@ variable "kms_key_arn" {
   }
 }
 
-variable "delete_results_with_bucket" {
-  description = "Let `terraform destroy` delete a bucket that still has results in it."
+variable "delete_contents" {
+  description = "Let `terraform destroy` delete a bucket that still has results in it, and repositories that still have images."
   type        = bool
   default     = false
 }
