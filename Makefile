@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help env images up down demo test chaos lint format bench logs clean status
+.PHONY: help env images up down demo test chaos lint format bench logs clean status sbom audit
 
 help: ## Print this list.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ chaos: images ## Kill everything at random under a sweep of 2,000 points (`make 
 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done
+
+sbom: images ## Write what is in each image (CycloneDX) into out/sbom.
+	@$(PY) hack/sbom
+
+audit: env ## Look for known vulnerabilities in what is locked; it says what could not be asked.
+	@$(PY) hack/audit
 
 clean: ## Remove the clusters $(CLUSTER) and $(TEST_CLUSTER), .venv, results and caches; kept: ~/.cache/simops.
 	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); fi

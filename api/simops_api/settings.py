@@ -96,6 +96,8 @@ class Settings(BaseSettings):
 
     allowed_images: CommaList = ("*",)
     """Patterns of the images that may run; ``*`` stands for any characters. The operator has the same setting."""
+    require_digest: bool = False
+    """Images must be named by their digest (``name@sha256:…``). The operator has the same setting."""
     max_timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
         default=604_800, validation_alias=_either("MAX_TIMEOUT_SECONDS", "MAX_JOB_TIMEOUT")
     )

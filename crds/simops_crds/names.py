@@ -116,7 +116,10 @@ class Reason(_Documented):
     OOM_KILLED = "OOMKilled", "The simulation used more memory than its limit."
     DEADLINE_EXCEEDED = "DeadlineExceeded", "An attempt took longer than spec.timeoutSeconds."
     PENDING_TIMEOUT = "PendingTimeout", "The Pod did not start within spec.pendingTimeoutSeconds."
-    IMAGE_NOT_TRUSTED = "ImageNotTrusted", "The image matches none of the patterns that this installation allows."
+    IMAGE_NOT_TRUSTED = (
+        "ImageNotTrusted",
+        "The image matches none of the patterns that this installation allows, or is not named by its digest where that is required.",
+    )
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image could not be pulled."
     CONTAINER_CANNOT_RUN = (
         "ContainerCannotRun",

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Namespaces whose objects are reconciled."""
     allowed_images: CommaList = JobConfig.allowed_images
     """Patterns of simulation images that may run; ``*`` stands for any characters."""
+    require_digest: bool = JobConfig.require_digest
+    """Simulation images must be named by their digest (``name@sha256:…``); a tag is not enough."""
     bundle_image: str = JobConfig.bundle_image
     """Image of the bundle container: the operator's own."""
     image_pull_policy: str = JobConfig.image_pull_policy
@@ -63,6 +65,8 @@ class Settings(BaseSettings):
     """Service account of simulation Pods. Its token is never mounted."""
     run_as_user: Annotated[int, Field(ge=1)] = JobConfig.run_as_user
     """User and group of both containers."""
+    runtime_class_name: str = JobConfig.runtime_class_name
+    """RuntimeClass of simulation Pods, such as one of gVisor or Kata; empty: the cluster's default runtime."""
     max_timeout_seconds: Seconds = JobConfig.max_timeout_seconds
     """Greatest timeout of an attempt; a longer one is cut to it."""
     pending_timeout_seconds: Annotated[int, Field(ge=0)] = JobConfig.pending_timeout_seconds

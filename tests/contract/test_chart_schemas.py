@@ -20,11 +20,13 @@ from localcluster.golang import tool
 pytestmark = pytest.mark.apiserver
 
 CHART = Path(__file__).parents[2] / "charts" / "simops"
+EKS = CHART.parents[1] / "hack" / "eks"
 NAME = f"{os.environ.get('SIMOPS_CONTRACT_CLUSTER') or f'contract-{os.getpid()}'}-chart"
 VARIANTS = {
     "default": [],
     "local": [f"--values={CHART / 'ci' / 'local-values.yaml'}"],
     "eks": [f"--values={CHART / 'ci' / 'eks-values.yaml'}"],
+    "eks by terraform": [f"--values={EKS / name}" for name in ("values.yaml", "example-values.yaml")],
     "everything": [
         "--set=operator.replicas=3,simulations.namespaces={default,simops-system},images.pullSecrets={pull}",
         "--set=operator.priorityClassName=system-cluster-critical,operator.tolerations[0].operator=Exists",
@@ -223,3 +225,46 @@ def test_what_exists_can_be_cancelled_after_its_image_was_forbidden(in_force: Pa
         if "matches none" in refusal(in_force, job("sim:old").replace("one", "two")):
             break
     kubectl(in_force, "patch", "simulationjob", "one", "--type=merge", '--patch={"spec":{"cancelled":true}}')
+
+
+@pytest.fixture(scope="module")
+def by_digest(guarded: Path) -> Path:
+    """A second release, for the namespace strict, that takes every image if it is named by its digest."""
+    kubectl(guarded, "create", "namespace", "strict")
+    settings = "fullnameOverride=strict,crds.install=false,simulations.namespaces={strict},images.allowed={*},images.requireDigest=true"
+    policies = [
+        d
+        for d in yaml.safe_load_all(rendered(f"--set={settings}"))
+        if d and d["kind"].startswith("ValidatingAdmissionPolicy")
+    ]
+    kubectl(guarded, "apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(policies))
+    for _ in range(100):
+        if "is not named by its digest" in refusal(guarded, job("sim:1", namespace="strict")):
+            return guarded
+    raise AssertionError(refusal(guarded, job("sim:1", namespace="strict")))
+
+
+@pytest.mark.parametrize(
+    "image", ["sim", "sim:1", f"sim@sha256:{'a' * 63}", f"sim@sha256:{'a' * 65}", f"sim@sha1:{'a' * 64}"]
+)
+def test_where_a_digest_is_required_a_tag_is_refused(by_digest: Path, image: str) -> None:
+    wanted = f"spec.image: {image} is not named by its digest, which is required here"
+    assert wanted in refusal(by_digest, job(image, namespace="strict"))
+
+
+@pytest.mark.parametrize("image", [f"sim@sha256:{'a' * 64}", f"a.b:5000/c/sim:1@sha256:{'0' * 64}"])
+def test_where_a_digest_is_required_one_is_enough(by_digest: Path, image: str) -> None:
+    assert refusal(by_digest, job(image, namespace="strict")) == ""
+
+
+def test_a_sweeps_template_needs_its_digest_too(by_digest: Path) -> None:
+    def sweep(image: str) -> str:
+        space = {"method": "grid", "axes": [{"name": "x", "integers": {"low": 0, "high": 2}}]}
+        metadata = {"name": "one", "namespace": "strict"}
+        spec = {"template": {"image": image, "command": ["sim"]}, "space": space}
+        return yaml.safe_dump(
+            {"apiVersion": "simops.dev/v1alpha1", "kind": "SimulationSweep", "metadata": metadata, "spec": spec}
+        )
+
+    assert "spec.template.image: sim:1 is not named by its digest" in refusal(by_digest, sweep("sim:1"))
+    assert refusal(by_digest, sweep(f"sim@sha256:{'a' * 64}")) == ""

@@ -167,3 +167,16 @@ def test_results_are_taken_for_an_image_with_a_digest_only() -> None:
     assert manifest({**wanted, "image": f"sim:local@sha256:{'a' * 64}"})["spec"]["reuse"] is True
     with pytest.raises(ProblemError, match="is for many runs"):
         manifest({"reuse": True})
+
+
+@pytest.mark.parametrize("more", [{}, {"sweep": [{"a": 1}], "command": ["run"]}])
+def test_where_a_digest_is_required_a_tag_is_refused_at_the_door(more: dict[str, Any]) -> None:
+    strict = SETTINGS.model_copy(update={"require_digest": True})
+    for body in ({"container_image": "sim:1"}, {}):
+        with pytest.raises(ProblemError) as caught:
+            manifest_of(JobRequest.model_validate(body | more), strict, SUFFIX)
+        assert caught.value.status == 422
+        assert caught.value.errors[0].field == "image"
+        assert "is not named by its digest, which is required here" in caught.value.detail
+    by_digest = JobRequest.model_validate({"container_image": f"sim@sha256:{'a' * 64}"} | more)
+    assert manifest_of(by_digest, strict, SUFFIX)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from builders import CONFIG, JOB, NAME, NAMESPACE, PREFIX, UID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simops_crds.images import is_image_allowed
+from simops_crds.images import has_digest, is_image_allowed, why_not_trusted
 from simops_crds.names import ANNOTATION_PARAMS
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_operator.core.config import JobConfig
@@ -289,3 +290,42 @@ class TestImages:
     )
     def test_a_pattern_matches_as_a_whole(self, image: str, patterns: tuple[str, ...], is_allowed: bool) -> None:
         assert is_image_allowed(image, patterns) is is_allowed
+
+    @pytest.mark.parametrize(
+        ("image", "is_by_digest"),
+        [
+            (f"sim@sha256:{'a' * 64}", True),
+            (f"registry.example.com:5000/lab/sim:1.2@sha256:{'0' * 64}", True),
+            ("sim:local", False),
+            ("sim", False),
+            (f"@sha256:{'a' * 64}", False),
+            (f"sim@sha256:{'a' * 63}", False),
+            (f"sim@sha256:{'a' * 65}", False),
+            (f"sim@sha256:{'A' * 64}", False),
+            (f"sim@md5:{'a' * 64}", False),
+            (f"sim:sha256-{'a' * 64}", False),
+        ],
+    )
+    def test_a_digest_is_sha256_in_full(self, image: str, is_by_digest: bool) -> None:
+        assert has_digest(image) is is_by_digest
+        why = why_not_trusted(image, ("*",), require_digest=True)
+        assert (why is None) is is_by_digest
+        assert why_not_trusted(image, ("*",), require_digest=False) is None
+
+    def test_a_digest_does_not_make_an_image_trusted(self) -> None:
+        why = why_not_trusted(f"evil@sha256:{'a' * 64}", ("sim*",), require_digest=True)
+        assert why == "is not allowed here; allowed: sim*"
+
+
+class TestRuntime:
+    def test_the_cluster_decides_unless_the_installation_does(self) -> None:
+        assert "runtimeClassName" not in pod_spec()
+        assert pod_spec(replace(CONFIG, runtime_class_name="gvisor"))["runtimeClassName"] == "gvisor"
+
+    @given(specs)
+    def test_no_container_may_take_memory_without_end(self, spec: dict[str, Any]) -> None:
+        pod = pod_spec(**spec)
+        for container in (*pod["initContainers"], *pod["containers"]):
+            assert container["resources"]["limits"]["memory"]
+        for volume in pod["volumes"]:
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]

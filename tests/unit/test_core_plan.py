@@ -367,6 +367,14 @@ class TestARunThatFails:
         assert story.shown == ("Failed", "ImageNotTrusted")
         assert "sim:*" in story.status["message"]
 
+    def test_an_image_without_digest_gets_no_job_where_one_is_required(self) -> None:
+        config = replace(CONFIG, require_digest=True)
+        story = follow(run(image="sim:local"), config=config)
+        assert story.kinds == ["WriteRecord"]
+        assert story.shown == ("Failed", "ImageNotTrusted")
+        assert story.status["message"].startswith("image sim:local is not named by its digest, which is required here")
+        assert "ApplyJob" in follow(run(image=f"sim:local@sha256:{'a' * 64}"), config=config).kinds
+
     def test_a_job_that_the_api_server_refuses(self) -> None:
         story = follow(run(), rejected="denied by policy")
         assert story.kinds == ["WriteRecord"]

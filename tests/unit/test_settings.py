@@ -35,6 +35,8 @@ def test_nothing_has_to_be_set() -> None:
         ("namespaces", "lab, other ,", ("lab", "other")),
         ("allowed_images", "sim:*,ghcr.io/lab/*", ("sim:*", "ghcr.io/lab/*")),
         ("allowed_images", "", ()),
+        ("require_digest", "true", True),
+        ("runtime_class_name", "gvisor", "gvisor"),
         ("image_pull_secrets", "a", ("a",)),
         ("store_secret", "", ""),
         ("store_create_bucket", "false", False),
@@ -79,8 +81,11 @@ def test_settings_do_not_change() -> None:
 
 
 def test_everything_that_shapes_jobs_reaches_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = settings(monkeypatch, allowed_images="a,b", stop_seconds="7", store_secret="").job_config()
-    assert (config.allowed_images, config.stop_seconds, config.store_secret) == (("a", "b"), 7, "")
+    config = settings(
+        monkeypatch, allowed_images="a,b", require_digest="true", runtime_class_name="kata", stop_seconds="7"
+    ).job_config()
+    assert (config.allowed_images, config.require_digest) == (("a", "b"), True)
+    assert (config.runtime_class_name, config.stop_seconds) == ("kata", 7)
 
 
 def test_the_core_and_the_settings_have_the_same_defaults() -> None:

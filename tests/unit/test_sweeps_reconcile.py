@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from builders import NAMESPACE
+from builders import CONFIG, NAMESPACE
 from sweepworld import PREFIX, SWEEP, Plan, SweepWorld, grid, job_name
 from world import run_now
 
@@ -586,4 +587,11 @@ def test_a_job_that_was_left_behind_is_taken_away() -> None:
     job["metadata"]["uid"], job["status"] = "another", {}
     world.restart()
     world.be_fair()
+    assert not world.jobs
+
+
+def test_where_a_digest_is_required_a_tag_runs_nothing() -> None:
+    world = World(config=replace(CONFIG, require_digest=True))
+    status = ended(world, "Failed", "ImageNotTrusted")
+    assert status["message"].startswith("image sim:local is not named by its digest, which is required here")
     assert not world.jobs

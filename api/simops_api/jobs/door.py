@@ -3,7 +3,7 @@
 from simops_api.errors import ProblemError, mistake
 from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
-from simops_crds.images import has_digest, is_image_allowed
+from simops_crds.images import has_digest, why_not_trusted
 
 _SWEEPS_ONLY = ("parallelism", "points_per_pod", "retries_per_point", "max_failed_points", "reuse", "batch")
 
@@ -14,9 +14,9 @@ def check(request: JobRequest, image: str, settings: Settings) -> None:
     Raises:
         ProblemError: it does not take this; the field is named.
     """
-    if not is_image_allowed(image, settings.allowed_images):
-        allowed = ", ".join(settings.allowed_images) or "none"
-        raise mistake("image", f"{image[:512]} is not allowed here; allowed: {allowed}")
+    why = why_not_trusted(image, settings.allowed_images, require_digest=settings.require_digest)
+    if why is not None:
+        raise mistake("image", f"{image[:512]} {why}")
     if request.timeout_seconds > settings.max_timeout_seconds and "timeout_seconds" in request.model_fields_set:
         raise mistake("timeout_seconds", f"must be at most {settings.max_timeout_seconds} here")
     if request.sweep is not None or request.space is not None:

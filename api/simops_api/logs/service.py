@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kubernetes.aio import client
@@ -86,7 +86,7 @@ class Logs:
                 raise self._nothing(found)
             return Text(await _begun(_empty()), "none-yet", 0)
         if attempt.stored is not None and not timestamps:
-            return Text(await self._stored_text(attempt, tail), "store", attempt.number)
+            return Text(await self._stored_text(attempt.stored, tail), "store", attempt.number)
         try:
             return Text(await self._pod_text(found, attempt, tail, timestamps=timestamps), "pod", attempt.number)
         except ApiError as error:
@@ -95,12 +95,12 @@ class Logs:
             if error.status == 400 and not found.finished and attempt.pod == found.pod:
                 return Text(await _begun(_empty()), "none-yet", attempt.number)
             # It may have been stored since, or the store did not answer before.
-            attempt = replace(attempt, stored=await self._kept(found, attempt))
-            if attempt.stored is None:
+            kept = await self._kept(found, attempt)
+            if kept is None:
                 raise self._nothing(found) from error
             if timestamps:
                 raise ProblemError(409, "its Pod is gone, and the log in the store has no timestamps") from error
-        return Text(await self._stored_text(attempt, tail), "store", attempt.number)
+        return Text(await self._stored_text(kept, tail), "store", attempt.number)
 
     async def _point_text(self, found: Found, number: int | None, tail: int | None, *, timestamps: bool) -> Text:
         """Return what a point has printed. Its runner keeps that beside its outputs, so it is there with them."""
@@ -148,9 +148,7 @@ class Logs:
         own = [attempt for attempt in attempts if attempt.pod == found.pod]
         return (own or attempts)[-1] if attempts else None
 
-    async def _stored_text(self, attempt: Attempt, tail: int | None) -> AsyncGenerator[bytes, None]:
-        kept = attempt.stored
-        assert kept is not None  # noqa: S101 - the caller's condition, said to the type checker
+    async def _stored_text(self, kept: StoredObject, tail: int | None) -> AsyncGenerator[bytes, None]:
         try:
             begin = 0 if tail is None else await stored.tail_start(self._store, kept, tail)
             if begin >= kept.size:

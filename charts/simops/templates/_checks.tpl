@@ -37,6 +37,9 @@
 {{- if and $gateway.ingress.enabled (not $gateway.ingress.host) -}}
 {{- fail "gateway.ingress.host is needed when gateway.ingress.enabled is true" -}}
 {{- end -}}
+{{- if and .Values.images.requireDigest $gateway.defaultImage (not (regexMatch "^.+@sha256:[0-9a-f]{64}$" $gateway.defaultImage)) -}}
+{{- fail (printf "gateway.defaultImage: %s is not named by its digest, which images.requireDigest asks for: write it as name@sha256:..." $gateway.defaultImage) -}}
+{{- end -}}
 {{- if ge (int $gateway.shutdownSeconds) (sub (int $gateway.terminationGracePeriodSeconds) 5 | int) -}}
 {{- fail "gateway.terminationGracePeriodSeconds must be more than 5 s longer than gateway.shutdownSeconds" -}}
 {{- end -}}

@@ -8,6 +8,7 @@ class JobConfig:
     """The part of the settings that shapes Jobs and decisions; ``settings.Settings`` says what each field means."""
 
     allowed_images: tuple[str, ...] = ("*",)
+    require_digest: bool = False
     bundle_image: str = "localhost/simops-operator:dev"
     image_pull_policy: str = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()
@@ -17,6 +18,7 @@ class JobConfig:
     store_secret: str = "simops-store"  # noqa: S105 - a name
     service_account: str = "simops-simulation"
     run_as_user: int = 10001
+    runtime_class_name: str = ""
     max_timeout_seconds: int = 604_800
     pending_timeout_seconds: int = 0
     image_pull_grace_seconds: int = 300

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simops_crds.images import is_image_allowed
+from simops_crds.images import why_not_trusted
 from simops_crds.names import FINAL_PHASES, Phase, Reason
 from simops_operator.core import endings
 from simops_operator.core.actions import (
@@ -157,9 +157,9 @@ def _refuse(at: _Situation) -> Decision | None:
     spec = at.run.spec
     if spec is None:
         return at.finish(Outcome(Phase.FAILED, Reason.INVALID_SPEC, at.run.invalid, accepted=False))
-    if not is_image_allowed(spec.image, at.config.allowed_images):
-        allowed = ", ".join(at.config.allowed_images) or "none"
-        message = f"image {spec.image} is not allowed here; allowed: {allowed}"
+    why = why_not_trusted(spec.image, at.config.allowed_images, require_digest=at.config.require_digest)
+    if why is not None:
+        message = f"image {spec.image} {why}"
         return at.finish(Outcome(Phase.FAILED, Reason.IMAGE_NOT_TRUSTED, message, accepted=False))
     return None
 

@@ -114,6 +114,8 @@ def pod_spec(
         "containers": [simulation],
         "volumes": [*_volumes(config), *volumes, *_store_volumes(config)],
     }
+    if config.runtime_class_name:
+        out["runtimeClassName"] = config.runtime_class_name
     if config.image_pull_secrets:
         out["imagePullSecrets"] = [{"name": secret} for secret in config.image_pull_secrets]
     if spec.priority_class_name:

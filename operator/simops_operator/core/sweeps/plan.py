@@ -10,7 +10,7 @@ the next round, the record before a final status.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from simops_crds.images import is_image_allowed
+from simops_crds.images import why_not_trusted
 from simops_crds.names import FINAL_PHASES, Phase, Reason
 from simops_operator.core import endings
 from simops_operator.core.config import JobConfig
@@ -109,9 +109,9 @@ def _why_refused(at: Situation) -> Why | None:
     if at.facts.rejected:
         return Why(Reason.JOB_REJECTED, at.facts.rejected)
     image = spec.template.image
-    if not is_image_allowed(image, at.config.allowed_images):
-        allowed = ", ".join(at.config.allowed_images) or "none"
-        return Why(Reason.IMAGE_NOT_TRUSTED, f"image {image} is not allowed here; allowed: {allowed}")
+    why = why_not_trusted(image, at.config.allowed_images, require_digest=at.config.require_digest)
+    if why is not None:
+        return Why(Reason.IMAGE_NOT_TRUSTED, f"image {image} {why}")
     if problem := problem_with(spec.template):
         return Why(Reason.INVALID_SPEC, problem)
     if at.facts.refusal is not None and at.facts.points is None:
