@@ -241,10 +241,11 @@ def allows(document: str, action: str, resource: str) -> bool:
     )
 
 
-BUCKET, RESULT, ARCHIVE = (
+BUCKET, RESULT, ARCHIVE, UPLOAD = (
     "arn:aws:s3:::results",
     "arn:aws:s3:::results/jobs/lab/a/1",
     "arn:aws:s3:::results/archive/lab",
+    "arn:aws:s3:::results/uploads/lab/1",
 )
 
 
@@ -255,6 +256,7 @@ BUCKET, RESULT, ARCHIVE = (
         ("s3:GetObject", RESULT, {"operator", "gateway", "simulation"}),
         ("s3:PutObject", RESULT, {"operator", "simulation"}),
         ("s3:PutObject", ARCHIVE, {"operator"}),
+        ("s3:PutObject", UPLOAD, {"operator", "gateway"}),
         ("s3:GetObject", ARCHIVE, {"operator", "gateway"}),
         ("s3:DeleteObject", RESULT, {"operator"}),
         ("s3:AbortMultipartUpload", RESULT, {"operator", "simulation"}),
@@ -312,7 +314,7 @@ def test_a_key_of_your_own_may_be_used_by_those_who_read_and_write(terraform: di
         action: {n for n, d in allowed.items() if allows(d, f"kms:{action}", key)}
         for action in ("Decrypt", "GenerateDataKey")
     }
-    assert who == {"Decrypt": {"operator", "gateway", "simulation"}, "GenerateDataKey": {"operator", "simulation"}}
+    assert who == {"Decrypt": {"operator", "gateway", "simulation"}, "GenerateDataKey": {"operator", "gateway", "simulation"}}
 
 
 @needs_terraform

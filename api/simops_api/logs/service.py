@@ -123,14 +123,14 @@ class Logs:
             return Text(_said(b"".join(lines[max(0, len(lines) - tail) :])), "store", 1)
         return Text(await _begun(_told(body)), "store", 1)
 
-    async def _log_of_origin(self, found: Found) -> Attempt:
+    async def _log_of_origin(self, found: Found) -> StoredObject:
         bundle = str((found.fields.get("artifacts") or {}).get("bundle") or "")
         root = found.place.root if found.place is not None else ""
         pod = bundle.removeprefix(root).removesuffix(".zip")
         stored = await self._store.stat(f"{root}{pod}.log") if pod and "/" not in pod else None
         if stored is None:
             raise self._nothing(found)
-        return Attempt(pod, 1, stored)
+        return stored
 
     async def _kept(self, found: Found, attempt: Attempt) -> StoredObject | None:
         try:

@@ -8,7 +8,6 @@ locals {
   objects = "${var.bucket_arn}/*"
   issuer  = join("/", slice(split("/", var.oidc_provider), 1, length(split("/", var.oidc_provider))))
   # SSE-KMS: S3 asks for a data key in the caller's name.
-  decrypt = var.kms_key_arn == "" ? [] : [{ Effect = "Allow", Action = ["kms:Decrypt"], Resource = [var.kms_key_arn] }]
   encrypt = var.kms_key_arn == "" ? [] : [
     { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.kms_key_arn] },
   ]
@@ -26,11 +25,16 @@ locals {
       },
     ], local.encrypt)
 
-    # It reads, and signs URLs by which its callers read.
+    # It reads, and signs URLs by which its callers read. It writes lists of points that people upload, and nothing else.
     gateway = concat([
       local.list,
       { Effect = "Allow", Action = ["s3:GetObject"], Resource = [local.objects] },
-    ], local.decrypt)
+      {
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["${var.bucket_arn}/uploads/*"]
+      },
+    ], local.encrypt)
 
     # The bundle container beside a simulation: it writes results and reads the points of a sweep. It deletes nothing.
     simulation = concat([
