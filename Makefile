@@ -53,14 +53,11 @@ format: env ## Format the code and regenerate what is generated.
 
 # The tools are built before the tests, so that no test's time limit has to cover a build.
 test: lint images ## Pass every test, unit to end-to-end, on a cluster of their own.
-	@$(PY) -m pytest --cov --cov-report=term \
-	  --cluster-name $(TEST_CLUSTER) --kind-bin hack/kind --kind-kubectl-bin "$$($(PY) hack/cluster tool kubectl)" $(ARGS); \
-	  result=$$?; $(PY) hack/cluster down --name $(TEST_CLUSTER); exit $$result
+	@$(PY) hack/test --cluster $(TEST_CLUSTER) $(ARGS)
 
 chaos: images ## Kill everything at random under a sweep of 2,000 points (`make test` does so with 200).
-	@SIMOPS_CHAOS_POINTS=2000 $(PY) -m pytest tests/e2e/test_sweep_chaos.py tests/e2e/test_sweep_crash.py tests/e2e/test_operator_crash.py \
-	  --cluster-name $(TEST_CLUSTER) --kind-bin hack/kind --kind-kubectl-bin "$$($(PY) hack/cluster tool kubectl)" $(ARGS); \
-	  result=$$?; $(PY) hack/cluster down --name $(TEST_CLUSTER); exit $$result
+	@SIMOPS_CHAOS_POINTS=2000 $(PY) hack/test --cluster $(TEST_CLUSTER) tests/e2e/test_sweep_chaos.py tests/e2e/test_sweep_crash.py \
+	  tests/e2e/test_operator_crash.py $(ARGS)
 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from e2e.cluster import until
 from e2e.gateway import Gateway
+from e2e.lab import SWEEPS, TESTBOX, Lab
 
 from simops_images.catalogue import ROOT
 
@@ -86,3 +87,39 @@ def test_points_stand_in_the_list_of_jobs_with_their_results(gateway: Gateway, h
     assert page["total"] == 192
     assert [item["index"] for item in page["items"]] == [0, 1, 2]
     assert all("final_center_temp" in item["metrics"] for item in page["items"])
+
+
+def test_a_sweep_outlives_its_object(gateway: Gateway, simops: Lab) -> None:
+    body = {
+        "image": TESTBOX,
+        "command": ["sh", "-c", 'echo "$@"; test "$2" != 2', "point"],
+        "sweep": [{"x": x} for x in range(4)],
+    }
+    sweep = gateway.call("POST", "/sweeps", {**body, "points_per_pod": 2}).json["sweep"]
+    before = finished(gateway, sweep)
+    assert before["points"]["by_status"] == {"Succeeded": 3, "Failed": 1}
+    reads = ("points", "table", "table?format=json", "plot?metric=seconds&x=x&format=svg")
+    there = {path: gateway.get(f"/sweeps/{sweep}/{path}").content for path in reads}
+    log = gateway.get(f"/jobs/{sweep}-1/logs").content
+    simops.cluster.request("DELETE", f"{SWEEPS}/{sweep}")
+
+    def gone() -> dict[str, Any] | None:
+        found: dict[str, Any] = gateway.get(f"/sweeps/{sweep}").json
+        return found if found.get("archived") else None
+
+    after = until(gone, "the gateway has seen that it is gone", within=60)
+    told = ("status", "reason", "points", "space", "completed_at", "uid")
+    assert {name: after[name] for name in told} == {name: before[name] for name in told}
+    assert {path: gateway.get(f"/sweeps/{sweep}/{path}").content for path in reads[:3]} == {
+        p: there[p] for p in reads[:3]
+    }
+    assert gateway.get(f"/sweeps/{sweep}/{reads[3]}").status == 200
+    point = gateway.get(f"/jobs/{sweep}-1").json
+    assert (point["status"], point["archived"], point["params"]) == ("Succeeded", True, {"x": 1})
+    assert gateway.get(f"/jobs/{sweep}-1/logs").content == log == b"--x 1\n"
+    assert gateway.get(f"/jobs/{sweep}-4").status == 404
+    with zipfile.ZipFile(io.BytesIO(gateway.get(f"/sweeps/{sweep}/result").content)) as archive:
+        assert {f"{x}/log.txt" for x in range(4)} <= set(archive.namelist())
+    assert sweep in [one["id"] for one in gateway.get("/sweeps?archived=true&size=100").json["items"]]
+    assert sweep not in [one["id"] for one in gateway.get("/sweeps?size=100").json["items"]]
+    assert gateway.call("DELETE", f"/sweeps/{sweep}").status == 404

@@ -314,7 +314,10 @@ def test_a_key_of_your_own_may_be_used_by_those_who_read_and_write(terraform: di
         action: {n for n, d in allowed.items() if allows(d, f"kms:{action}", key)}
         for action in ("Decrypt", "GenerateDataKey")
     }
-    assert who == {"Decrypt": {"operator", "gateway", "simulation"}, "GenerateDataKey": {"operator", "gateway", "simulation"}}
+    assert who == {
+        "Decrypt": {"operator", "gateway", "simulation"},
+        "GenerateDataKey": {"operator", "gateway", "simulation"},
+    }
 
 
 @needs_terraform

@@ -1,0 +1,1 @@
+"""Runs the tests of this project: what in parallel, what one after another."""
