@@ -142,6 +142,17 @@ async def test_states_that_are_too_long_for_the_object_are_read_from_the_store()
     kept.objects[f"{FOLDER}/state.json"] = b'{"succeededPoints":"0,2","failedPoints":"1,3"}'
     settled = await Shelf(kept.store).settled(record)
     assert [settled.phase_at(i) for i in range(5)] == ["Succeeded", "Failed", "Succeeded", "Failed", "Pending"]
+    asked = len(kept.asked)
+    shelf = Shelf(kept.store)
+    assert await shelf.settled(record) is await shelf.settled(record)
+    assert len(kept.asked) == asked + 1  # once for each version of the object
+
+
+def test_how_many_points_are_where_is_known_also_where_which_ones_is_not() -> None:
+    counts = {"total": 20, "succeeded": 12, "failed": 3, "cancelled": 0, "active": 2}
+    record, _ = swept(20, 4, rangesInStore=True, points=counts)
+    assert record.counts == {"Succeeded": 12, "Failed": 3, "Running": 2, "Pending": 3}
+    assert json.loads(record.document)["points"]["by_status"] == record.counts
 
 
 async def test_before_the_points_are_stored_the_object_says_what_it_knows() -> None:

@@ -90,9 +90,19 @@ class Jobs:
         blocks = sweeps_of(self._caches.sweeps.index, wanted, sweeps)
         if query.sweep is not None:
             blocks = [sweep for sweep in blocks if sweep.id == self._lookup.canonical(query.sweep)]
+        blocks = [await self._settled(sweep) if sweep.is_long else sweep for sweep in blocks]
         index = self._caches.jobs.index if query.sweep is None else None
         found = listing(index, blocks, wanted, (query.page - 1) * query.size, query.size)
         return Documents(found.total, await self._documents(found.entries))
+
+    async def _settled(self, sweep: SweepRecord) -> SweepRecord:
+        """Return a sweep with the states of its points, also where they are too long for the object; a list does not wait for the store."""
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                return await self._shelf.settled(sweep)
+        except (StoreError, TimeoutError) as error:
+            log.warning("states of the points of %s: %s", sweep.id, error)
+            return sweep
 
     async def _documents(self, entries: Sequence[bytes | PointAt]) -> list[bytes]:
         """Return the entries of a page as JSON; the store is asked once for the points of each sweep."""
@@ -124,7 +134,7 @@ class Jobs:
         found = self._caches.jobs.index.stats(names, namespaces=jobs, finished_since=since)
         counts = Counter(found.phases)
         for sweep in sweeps_of(self._caches.sweeps.index, Query(), sweeps):
-            counts.update({phase: len(points) for phase, points in sweep.points.items()})
+            counts.update(sweep.counts)
         return JobStats(
             total=counts.total(),
             by_status={Phase(name): counts[name] for name in names},

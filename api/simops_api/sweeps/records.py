@@ -26,6 +26,8 @@ class SweepRecord(Record):
     """Points that are known so far."""
     points: Mapping[str, Indexes] = field(default_factory=dict)
     """Phase → the points in it. Each of the first ``total`` indexes is in one of them."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Phase → how many points are in it, also where which ones they are is too long for the object."""
     shared: bytes = b"{}"
     """What all points have in common, as JSON: the fields of a job."""
     listed: tuple[bytes, ...] = ()
@@ -69,7 +71,8 @@ def sweep_record_of(obj: KubeObject, sweep_id: str, *, archived: bool = False) -
     listed = (spec.get("space") or {}).get("points") or []
     total = total_of(spec, status)
     points = phases_of(spec, status, phase_of(obj), total)
-    counts = {phase: len(found) for phase, found in points.items()}
+    is_long = bool(status.get("rangesInStore"))
+    counts = _counted(status, phase_of(obj), total) if is_long else {name: len(found) for name, found in points.items()}
     document = _json(document_of(obj, sweep_id, counts, total) | {"archived": archived})
     return SweepRecord(
         id=sweep_id,
@@ -84,12 +87,27 @@ def sweep_record_of(obj: KubeObject, sweep_id: str, *, archived: bool = False) -
         document=document,
         total=total,
         points=points,
+        counts=counts,
         shared=_json(_shared(obj, sweep_id) | {"archived": archived}),
         listed=tuple(_json(point) for point in listed),
         digest=str(status.get("pointsDigest") or ""),
-        is_long=bool(status.get("rangesInStore")),
+        is_long=is_long,
         expires=seconds_of((status.get("artifacts") or {}).get("expirationTime")),
     )
+
+
+def _counted(status: KubeObject, phase: str, total: int) -> dict[str, int]:
+    told = status.get("points") or {}
+    names = {
+        Phase.SUCCEEDED: "succeeded",
+        Phase.FAILED: "failed",
+        Phase.CANCELLED: "cancelled",
+        Phase.RUNNING: "active",
+    }
+    found = {name.value: int(told.get(key) or 0) for name, key in names.items()}
+    waiting = Phase.QUEUED if phase == Phase.QUEUED else Phase.PENDING
+    found[waiting.value] = max(0, total - sum(found.values()))
+    return {sys.intern(name): count for name, count in found.items() if count}
 
 
 SWEEPS: "Of[SweepRecord]" = Of(sweep_prefix, partial(sweep_record_of, archived=True))
