@@ -88,6 +88,12 @@ class Store:
         prefix, limit = request.query.get("prefix", ""), int(request.query.get("max-keys", 1000))
         after = request.query.get("continuation-token") or request.query.get("start-after", "")
         keys = sorted(key for key in self.objects if key.startswith(prefix) and key > after)
+        folders = ""
+        if request.query.get("delimiter") == "/":
+            below = {key: key.removeprefix(prefix).partition("/") for key in keys}
+            names = sorted({prefix + first + "/" for first, slash, _ in below.values() if slash})
+            folders = "".join(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in names)
+            keys = [key for key, (_, slash, _) in below.items() if not slash]
         page = keys[:limit]
         items = "".join(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{self.modified.get(key, _TIME)}</LastModified>"
@@ -97,7 +103,7 @@ class Store:
         more = len(keys) > limit
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         head = '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        whole = f"{head}<Name>{BUCKET}</Name><IsTruncated>{str(more).lower()}</IsTruncated>{token}{items}</ListBucketResult>"
+        whole = f"{head}<Name>{BUCKET}</Name><IsTruncated>{str(more).lower()}</IsTruncated>{token}{items}{folders}</ListBucketResult>"
         return web.Response(text=whole, content_type="application/xml")
 
 

@@ -8,3 +8,8 @@ def seconds_since_1970(moment: datetime | None) -> float | None:
     if moment is None:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def format_moment(seconds: float) -> str:
+    """Return seconds since 1970 as Kubernetes writes times: RFC 3339 in UTC, whole seconds."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -47,6 +47,7 @@ class Store:
         self._bucket = settings.store_bucket
         self._public = settings.store_public_endpoint
         self._may_make = settings.store_create_bucket
+        self._has_bucket = False
         self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc, metrics.STORE_CALLS.inc)
 
     async def stat(self, key: str) -> StoredObject | None:
@@ -129,9 +130,12 @@ class Store:
                 return False
             return True
 
-        if not await self._connection.run(key, call):
-            await self._connection.ensure(may_make=self._may_make)
-            await self._connection.run(key, call)
+        # Asked before the first one: a store that refuses a long body may end the connection while it is still being sent.
+        if self._has_bucket and await self._connection.run(key, call):
+            return
+        await self._connection.ensure(may_make=self._may_make)
+        self._has_bucket = True
+        await self._connection.run(key, call)
 
     async def keys(self, prefix: str, after: str = "", limit: int = LIST_KEYS) -> list[StoredObject]:
         """Return the objects below a prefix in the order of their keys, those that come after ``after``, at most so many.

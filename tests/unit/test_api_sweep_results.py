@@ -247,6 +247,26 @@ async def test_only_what_counts_of_a_bundle_is_taken_and_what_is_gone_is_named()
     assert json.loads(files["manifest.json"])["missing"] == [f"{FOLDER}/rounds/0/1/pod-1.zip"]
 
 
+async def test_results_that_have_expired_are_told_as_such() -> None:
+    record, kept = swept(20, 20, phase="Succeeded", artifacts={"expirationTime": "2026-03-01T12:00:00Z"})
+    for key in list(kept.objects):
+        del kept.objects[key]
+    with pytest.raises(ProblemError, match="have expired") as caught:
+        await merged(kept, record)
+    assert caught.value.status == 410
+    row = await Shelf(kept.store).row(record, 3)
+    assert json.loads(point_document(record, 3, row))["artifacts"] == {"expirationTime": "2026-03-01T12:00:00Z"}
+
+
+def test_a_sweep_that_is_there_says_by_its_spec_when_its_results_go() -> None:
+    obj = sweep(
+        spec={"artifacts": {"expireAfterSeconds": 60}}, phase="Succeeded", completionTime="2026-03-01T12:00:00Z"
+    )
+    record = sweep_record_of(obj, "sweep")
+    assert record.expires is not None
+    assert (record.has_expired(record.expires), record.has_expired(record.expires - 1)) == (True, False)
+
+
 async def test_a_table_that_names_what_belongs_to_others_gives_none_of_it() -> None:
     record, kept = swept(20, 1)
     kept.objects[f"{FOLDER}/table/0000000.jsonl"] = json.dumps(

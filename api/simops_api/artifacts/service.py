@@ -92,13 +92,15 @@ class Artifacts:
         if not found.finished:
             raise ProblemError(409, f"job {found.id} is {found.phase}: it has a result once it has finished")
         artifacts = found.fields.get("artifacts") or {}
+        expires = seconds_of(artifacts.get("expirationTime"))
+        if (
+            expires is not None and expires <= self._now()
+        ):  # first: of a point the table, which names the bundle, is gone too
+            raise ProblemError(410, f"the result of job {found.id} expired at {artifacts['expirationTime']}")
         key = artifacts.get("bundle")
         if not key:
             why = f" ({reason})" if (reason := found.fields.get("reason")) else ""
             raise ProblemError(409, f"job {found.id} has no result: it ended as {found.phase}{why} and left no bundle")
-        expires = seconds_of(artifacts.get("expirationTime"))
-        if expires is not None and expires <= self._now():
-            raise ProblemError(410, f"the result of job {found.id} expired at {artifacts['expirationTime']}")
         place = found.place or Place(f"{key_prefix(found.namespace, found.name, found.uid)}/", 0, "")
         rest = key.removeprefix(place.root)
         # Who may write the status of one run must not read those of others by it.

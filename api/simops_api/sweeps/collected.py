@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -46,8 +47,8 @@ class Collected:
                 for row in rows:
                     if key := bundle_of(record, row):
                         _add(bundles.setdefault(key, []), place_of(record, row).folder, f"{row.index}/")
-        if not bundles and json.loads(record.document)["archived"]:
-            raise ProblemError(410, f"sweep {record.id} has left nothing, or its results are no longer in the store")
+        if not bundles and record.has_expired(time.time()):
+            raise ProblemError(410, f"the results of sweep {record.id} have expired")
         if not bundles:
             raise ProblemError(409, f"no point of sweep {record.id} has left anything yet")
         return record, await begun(self._stream(record, bundles))

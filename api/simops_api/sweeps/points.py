@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simops_api.jobs.ids import point_id, sibling_id
+from simops_api.moments import format_moment
 from simops_api.sweeps.records import SweepRecord
 from simops_crds.names import FINAL_PHASES, Phase, key_prefix, sweep_prefix
 
@@ -136,9 +137,15 @@ def _result(record: SweepRecord, row: Row) -> dict[str, Any]:
         "seconds": row.told("seconds"),
         "metrics": row.metrics or None,
         "reused": sibling_id(record.id, origin.run) if origin is not None else None,
-        "artifacts": {"bundle": row.told("bundle")} if row.told("bundle") else None,
+        "artifacts": _artifacts(record, row) or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _artifacts(record: SweepRecord, row: Row) -> dict[str, Any]:
+    bundle = {"bundle": row.told("bundle")} if row.told("bundle") else {}
+    # The time also when there is no bundle: then the table was removed with all the rest.
+    return bundle | ({"expirationTime": format_moment(record.expires)} if record.expires is not None else {})
 
 
 def point_row(record: SweepRecord, row: Row) -> dict[str, Any]:

@@ -38,6 +38,12 @@ class SweepRecord(Record):
     """Whether the states of the points are too long for the object and in the store instead."""
     expires: float | None = None
     """When its results are removed, in seconds since 1970."""
+    archived: bool = False
+    """Whether the object is gone and this is what the store remembers."""
+
+    def has_expired(self, now: float) -> bool:
+        """Whether its results have been removed, or are at any moment; ``now`` is in seconds since 1970."""
+        return self.expires is not None and self.expires <= now
 
     def __hash__(self) -> int:
         return hash((self.id, self.version))
@@ -92,8 +98,17 @@ def sweep_record_of(obj: KubeObject, sweep_id: str, *, archived: bool = False) -
         listed=tuple(_json(point) for point in listed),
         digest=str(status.get("pointsDigest") or ""),
         is_long=is_long,
-        expires=seconds_of((status.get("artifacts") or {}).get("expirationTime")),
+        expires=_expires(spec, status),
+        archived=archived,
     )
+
+
+def _expires(spec: KubeObject, status: KubeObject) -> float | None:
+    """Return when results are removed: a record says it, of a sweep that is there its spec does."""
+    told = seconds_of((status.get("artifacts") or {}).get("expirationTime"))
+    after = (spec.get("artifacts") or {}).get("expireAfterSeconds")
+    completed = seconds_of(status.get("completionTime"))
+    return told if told is not None or not after or completed is None else completed + after
 
 
 def _counted(status: KubeObject, phase: str, total: int) -> dict[str, int]:
