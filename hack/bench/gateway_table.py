@@ -190,6 +190,9 @@ async def measured(api: Transport, kubeconfig: str, folder: Path, address: str, 
         "SIMOPS_STORE_CREDENTIALS": str(keys),
     }
     async with gateway(kubeconfig, folder, MANY, **environment) as asked:
+        begin = time.perf_counter()
+        await asked.fetch(pages(arguments.points)["failed, last page"])
+        print(f"the very first page, of those that failed: {(time.perf_counter() - begin) * 1e3:.1f} ms")
         took = await cold(asked, arguments.points, 60)
         print(f"pages of {SIZE} of {arguments.points} points, never seen before: {took}", flush=True)
         await measure(asked, arguments.points, arguments.times)

@@ -90,7 +90,9 @@ class Jobs:
         blocks = sweeps_of(self._caches.sweeps.index, wanted, sweeps)
         if query.sweep is not None:
             blocks = [sweep for sweep in blocks if sweep.id == self._lookup.canonical(query.sweep)]
-        blocks = [await self._settled(sweep) if sweep.is_long else sweep for sweep in blocks]
+        long = [sweep for sweep in blocks if sweep.is_long]
+        settled = dict(zip([sweep.id for sweep in long], await asyncio.gather(*map(self._settled, long)), strict=True))
+        blocks = [settled.get(sweep.id, sweep) for sweep in blocks]
         index = self._caches.jobs.index if query.sweep is None else None
         found = listing(index, blocks, wanted, (query.page - 1) * query.size, query.size)
         return Documents(found.total, await self._documents(found.entries))

@@ -74,7 +74,14 @@ class Shelf:
         """
         wanted = Indexes.of((i, i) for i in indexes)
         refs = await self._refs(record, wanted)
-        return [row for ref in refs for row in await self._block(record, ref, wanted)]
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def block(ref: ChunkRef) -> list[Row]:
+            async with gate:
+                return await self._block(record, ref, wanted)
+
+        # Together: a page of the few points that have failed may have one of each of fifty chunks.
+        return [row for rows in await asyncio.gather(*map(block, refs)) for row in rows]
 
     async def row(self, record: SweepRecord, index: int) -> Row:
         """Return one point.
