@@ -44,11 +44,12 @@ class Chaos:
         self._note(what)
 
     def operator(self) -> None:
-        """Kill the operator; another Pod of it starts at once instead of after a pause that grows."""
+        """Kill the operator. Each third time its Pod goes with it, so that another one must wait for the Lease of the dead one to end (40 s)."""
         for pod in self.lab.cluster.operators():
             if container := process(pod):
                 self._kill(container, "operator")
-                self._drop(f"{SYSTEM_PODS}/{pod['metadata']['name']}")
+                if self.killed.get("operator", 0) % 3 == 0:
+                    self._drop(f"{SYSTEM_PODS}/{pod['metadata']['name']}")
 
     def store(self) -> None:
         """Kill the store; its data is on a volume."""
@@ -105,7 +106,7 @@ class Chaos:
             for what, kill in (("operator", self.operator), ("store", self.store)):
                 if time.monotonic() >= next_kill[what]:
                     kill()
-                    next_kill[what] = time.monotonic() + self.chance.uniform(20, 40)
+                    next_kill[what] = time.monotonic() + self.chance.uniform(30, 90)
             time.sleep(0.2)
 
 
