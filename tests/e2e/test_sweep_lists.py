@@ -57,7 +57,9 @@ def test_a_list_in_a_request_that_is_too_long_for_an_object_is_run_all_the_same(
     sweep = made.json["sweep"]
     assert gateway.call("POST", "/jobs", body, {"Idempotency-Key": "long-list"}).json["sweep"] == sweep
     until(
-        lambda: gateway.get(f"/jobs/{sweep}-11999").json["params"] == {"x": 11_999}, "its points are stored", within=60
+        lambda: gateway.get(f"/jobs/{sweep}-11999").json.get("params") == {"x": 11_999},
+        "its points are stored",
+        within=60,
     )
     assert gateway.call("DELETE", f"/sweeps/{sweep}").status == 202
 

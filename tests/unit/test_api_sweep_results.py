@@ -161,6 +161,12 @@ async def test_before_the_points_are_stored_the_object_says_what_it_knows() -> N
     assert [row.params for row in rows] == [{"length": 1.0, "a": 1}, {"length": 1.0, "a": 2}]
 
 
+def test_points_of_a_list_in_the_store_are_known_before_the_operator_has_counted_them() -> None:
+    named = {"digest": "sha256:" + "0" * 64, "points": 12_000}
+    record = sweep_record_of(sweep(points=[], spec={"space": {"method": "list", "pointsFrom": named}}), "sweep")
+    assert (record.total, record.phase_at(11_999), record.counts) == (12_000, "Pending", {"Pending": 12_000})
+
+
 async def test_a_point_is_a_job_with_its_result() -> None:
     record, kept = swept(20, 4)
     row = await Shelf(kept.store).row(record, 3)

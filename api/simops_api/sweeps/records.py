@@ -130,9 +130,10 @@ SWEEPS: "Of[SweepRecord]" = Of(sweep_prefix, partial(sweep_record_of, archived=T
 
 
 def total_of(spec: KubeObject, status: KubeObject) -> int:
-    """Return how many points are known: what the operator has counted, before that those that are written out."""
-    counted = (status.get("points") or {}).get("total")
-    total = int(counted) if counted is not None else len((spec.get("space") or {}).get("points") or [])
+    """Return how many points are known: what the operator has counted, before that those that are written out or named."""
+    counted, space = (status.get("points") or {}).get("total"), spec.get("space") or {}
+    named = (space.get("pointsFrom") or {}).get("points") or 0
+    total = int(counted) if counted is not None else len(space.get("points") or []) or int(named)
     return min(max(total, 0), MAX_POINTS)
 
 
