@@ -1,5 +1,6 @@
 """Tables, results and pictures of sweeps, from what operator and Pods leave in the store."""
 
+import asyncio
 import csv
 import io
 import json
@@ -19,8 +20,9 @@ from simops_api.errors import ProblemError
 from simops_api.plots.draw import draw
 from simops_api.plots.fit import fitted
 from simops_api.plots.gather import Gathered, PlotError, is_geometric
-from simops_api.store import Store, StoredObject
+from simops_api.store import Store, StoredObject, StoreError
 from simops_api.sweeps.collected import Collected
+from simops_api.sweeps.lines import Lines
 from simops_api.sweeps.models import PlotQuery, Point
 from simops_api.sweeps.points import Row, point_document, point_row
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
@@ -124,6 +126,50 @@ async def test_a_page_has_parameters_and_results_and_costs_two_objects() -> None
     (late,) = await shelf.rows(record, [19_999])
     assert (late.params, late.status, late.result) == ({"length": 1.0, "a": 19_999}, "Pending", None)
     assert len(kept.asked) == 2
+
+
+@given(st.lists(st.one_of(st.integers(100, 130), st.sampled_from(["", "{", "[]", '{"a": 1}', '{"index": "x"}']))))
+def test_the_lines_of_a_chunk_are_found_whichever_are_there(told: list[int | str]) -> None:
+    indexes = sorted({one for one in told if isinstance(one, int)})
+    rubbish = [one for one in told if isinstance(one, str)]
+    text = "\n".join([*rubbish[:2], *(json.dumps({"index": i, "v": i * 2}) for i in indexes), *rubbish[2:]])
+    found = Lines(text.encode(), 100).at(range(90, 140))
+    assert found == {i: {"index": i, "v": i * 2} for i in indexes}
+
+
+async def test_a_page_of_points_of_many_chunks_asks_for_some_of_them_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    record, kept = swept(30_000, 30_000)
+    now = most = 0
+    get = kept.get
+
+    async def counted(key: str) -> bytes | None:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        await asyncio.sleep(0)
+        now -= 1
+        return await get(key)
+
+    monkeypatch.setattr(kept, "get", counted)
+    rows = await Shelf(kept.store).rows(record, range(7, 30_000, 1000))
+    assert [row.index for row in rows] == list(range(7, 30_000, 1000))
+    assert [row.metrics for row in rows] == [{"error": 1 / (row.index + 1)} for row in rows]
+    assert 8 < most <= 16
+
+
+async def test_a_store_that_does_not_answer_is_said_as_it_is_for_pages_of_many_chunks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record, kept = swept(3000, 3000)
+    get = kept.get
+
+    async def refused(key: str) -> bytes | None:
+        if "/table/" in key:
+            raise StoreError("no")
+        return await get(key)
+
+    monkeypatch.setattr(kept, "get", refused)
+    with pytest.raises(StoreError):
+        await Shelf(kept.store).rows(record, [1, 2000])
 
 
 async def test_points_of_a_running_pod_run_and_those_that_are_not_wanted_are_cancelled() -> None:

@@ -9,12 +9,12 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from simops_api.errors import ProblemError
 from simops_api.store import Store
+from simops_api.sweeps.lines import Lines
 from simops_api.sweeps.points import Row, params_of, shared_params
 from simops_api.sweeps.records import SweepRecord, phases_of
 from simops_crds.indexes import Indexes
@@ -28,10 +28,10 @@ _FRESH_SECONDS = 2.0
 _KEPT_CHUNKS = 256
 _KEPT_STATES = 32
 _AT_ONCE = 8
+_FEW = 100
+"""So many points are put together at once: to hand them to a thread would take longer."""
 _UNSTORED = 1000
 """Points of a block, as long as the store has no chunks of them."""
-
-Parsed = Mapping[int, Mapping[str, Any]]
 
 
 class Shelf:
@@ -40,7 +40,7 @@ class Shelf:
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._kept: OrderedDict[tuple[str, str], tuple[float, Parsed]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, Lines]] = OrderedDict()
         self._settled: OrderedDict[tuple[str, str], SweepRecord] = OrderedDict()
         self._indexes: OrderedDict[tuple[str, str], PointsIndex] = OrderedDict()
 
@@ -122,8 +122,11 @@ class Shelf:
 
     async def _block(self, record: SweepRecord, ref: ChunkRef, wanted: Indexes) -> list[Row]:
         points, results = await asyncio.gather(self._points(record, ref), self._table(record, ref))
+        chosen = _chosen(record, ref, wanted)
+        if len(chosen) <= _FEW:
+            return _joined(record, chosen, points, results)
         # In a thread: a thousand points take some milliseconds to put together.
-        return await asyncio.to_thread(_joined, record, ref, wanted, points, results)
+        return await asyncio.to_thread(_joined, record, chosen, points, results)
 
     async def _index(self, record: SweepRecord) -> PointsIndex | None:
         if not record.digest:
@@ -140,25 +143,23 @@ class Shelf:
                     self._indexes.popitem(last=False)
         return known
 
-    async def _points(self, record: SweepRecord, ref: ChunkRef) -> Parsed:
+    async def _points(self, record: SweepRecord, ref: ChunkRef) -> Lines:
         if not ref.sha256:
-            return {}
-        return await self._chunk(f"{_prefix(record)}/points/{ref.file}", ref.sha256, float("inf"))
+            return Lines()
+        return await self._chunk(f"{_prefix(record)}/points/{ref.file}", ref, ref.sha256, float("inf"))
 
-    async def _table(self, record: SweepRecord, ref: ChunkRef) -> Parsed:
+    async def _table(self, record: SweepRecord, ref: ChunkRef) -> Lines:
         if not record.digest:
-            return {}
+            return Lines()
         seconds = float("inf") if record.finished else _FRESH_SECONDS
-        return await self._chunk(
-            f"{_prefix(record)}/table/{ref.file}", str(record.version) if record.finished else "", seconds
-        )
+        version = str(record.version) if record.finished else ""
+        return await self._chunk(f"{_prefix(record)}/table/{ref.file}", ref, version, seconds)
 
-    async def _chunk(self, key: str, version: str, seconds: float) -> Parsed:
+    async def _chunk(self, key: str, ref: ChunkRef, version: str, seconds: float) -> Lines:
         known = self._kept.get((key, version))
         if known is None or self._clock() - known[0] > seconds:
             text = await self._store.get(key)
-            parsed = await asyncio.to_thread(_parsed, text or b"")
-            known = self._kept[key, version] = (self._clock(), parsed)
+            known = self._kept[key, version] = (self._clock(), Lines(text or b"", ref.first))
         self._kept.move_to_end((key, version))
         while len(self._kept) > _KEPT_CHUNKS:
             self._kept.popitem(last=False)
@@ -179,29 +180,18 @@ def _sound(record: SweepRecord, parse: Callable[[bytes], PointsIndex], text: byt
         ) from error
 
 
-def _parsed(text: bytes) -> Parsed:
-    return dict(_lines(text))
-
-
-def _lines(text: bytes) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    for line in text.split(b"\n"):
-        if not line:
-            continue
-        try:
-            value = json.loads(line)
-            yield int(value["index"]), value
-        except (ValueError, KeyError, TypeError):
-            log.warning("a line of a sweep in the store is none: %.200s", line)
-
-
-def _joined(record: SweepRecord, ref: ChunkRef, wanted: Indexes, points: Parsed, results: Parsed) -> list[Row]:
+def _chosen(record: SweepRecord, ref: ChunkRef, wanted: Indexes) -> Indexes:
     last = min(ref.first + ref.count, record.total) - 1
-    chosen = wanted & Indexes.of([(ref.first, last)]) if last >= ref.first else Indexes()
+    return wanted & Indexes.of([(ref.first, last)]) if last >= ref.first else Indexes()
+
+
+def _joined(record: SweepRecord, chosen: Indexes, points: Lines, results: Lines) -> list[Row]:
+    own_params, told = points.at(chosen), results.at(chosen)
     shared = shared_params(record)
     phases = {i: phase for phase, found in record.points.items() for i in found & chosen}
     rows = []
     for i in chosen:
-        own = points.get(i)
+        own = own_params.get(i)
         params = shared | own["params"] if own is not None else params_of(record, i)
-        rows.append(Row(i, phases[i], params, results.get(i)))
+        rows.append(Row(i, phases[i], params, told.get(i)))
     return rows
