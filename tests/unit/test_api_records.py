@@ -63,7 +63,7 @@ def test_a_job_that_the_operator_has_not_seen_is_pending() -> None:
 def test_what_is_answered_keeps_the_schema_that_is_published() -> None:
     document = json.loads(record_of(obj(), "lab.heat").document)
     job = Job.model_validate(document)
-    assert set(document) == set(Job.model_fields) - {"sweep", "index", "seconds"}  # those are of points
+    assert set(document) == set(Job.model_fields) - {"sweep", "index", "seconds", "reused"}  # those are of points
     assert job.params == SPEC["params"]
     assert job.artifacts is not None
     assert job.artifacts.bundle == "jobs/a.zip"
