@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     """Bytes of a request's body. etcd takes objects of at most 1.5 MiB."""
     max_bulk_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 8 << 20
     """Bytes of the body of a request for many jobs at once."""
-    max_upload_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20
+    max_upload_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     """Bytes of an uploaded list of points. It is held in memory while it is read, several times over."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Logs and event streams that are sent at once; who comes then is told to come again."""

@@ -168,6 +168,27 @@ def test_a_result_whose_files_are_gone_is_not_taken() -> None:
     assert world.ran == {3: 1, 4: 1, 5: 1}
 
 
+@pytest.mark.parametrize(
+    "what", ["/points/index.json", "/points/0000000.jsonl", "/table/0000000.jsonl", "/points/space-"]
+)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"index":1}'])
+def test_an_earlier_sweep_whose_objects_are_damaged_is_passed_over(what: str, text: str) -> None:
+    store = left_by("before")
+    store |= {key: text for key in store if "/before/" in key and what in key}
+    world = World(store=store)
+    ended(world)
+    assert world.ran == dict.fromkeys(range(10), 1)
+
+
+def test_a_record_of_a_job_that_is_none_is_passed_over() -> None:
+    store = left_by_job(params={"x": 7})
+    store |= {key: "[1]" for key in store if key.endswith("/record.json")}
+    store |= {f"{key}/more": "{}" for key in store if key.startswith(f"{REUSE_PREFIX}/")}
+    world = World(store=store)
+    ended(world)
+    assert world.ran == dict.fromkeys(range(10), 1)
+
+
 def test_without_reuse_everything_is_run() -> None:
     world = World(store=left_by("before"), reuse=False)
     ended(world)

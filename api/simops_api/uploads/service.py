@@ -21,6 +21,7 @@ class Uploads:
         self._settings = settings
         self._access = access
         self._store = store
+        self._one_at_a_time = asyncio.Lock()
 
     async def take(self, caller: Caller, namespace: str | None, data: bytes, content_type: str) -> Uploaded:
         """Store the points of a body for the sweeps of a namespace.
@@ -34,7 +35,8 @@ class Uploads:
             raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
         await self._access.require(caller, Verb.CREATE, SIMULATION_SWEEP, place)
         limit = self._settings.max_sweep_points
-        made = await asyncio.to_thread(_read, data, content_type, limit)
+        async with self._one_at_a_time:  # a list takes several times its bytes of memory while it is read
+            made = await asyncio.to_thread(_read, data, content_type, limit)
         await self.put(place, made)
         return made.uploaded
 

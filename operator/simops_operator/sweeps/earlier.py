@@ -5,6 +5,7 @@ points that are looked for, and of the others a thousand at a time.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,8 @@ from simops_operator.store import Store
 from simops_operator.sweeps.points import InThread, space_of
 from simops_operator.sweeps.shelf import Index, Shelf
 from simops_operator.sweeps.together import Together
+
+log = logging.getLogger(__name__)
 
 MAX_SOURCES = 100
 """The latest so many sweeps of the same program are looked at."""
@@ -104,14 +107,20 @@ class Earlier:
         return Shelf(self._store, sweep_prefix(self._sweep.namespace, name, uid), self._at_once)
 
     async def _take_sweep(self, name: str, uid: str, left: Wanted, found: Found) -> None:
+        """Take what a sweep has. One that is being removed, or whose objects are damaged, has nothing: this sweep must not wait for it."""
+        try:
+            matches = await self._matches(name, uid, left)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("%s/%s: nothing is taken of sweep %s: %s", self._sweep.namespace, self._sweep.name, name, error)
+            return
+        await self._take(matches, left, found)
+
+    async def _matches(self, name: str, uid: str, left: Wanted) -> list[_Match]:
         shelf = self._shelf(name, uid)
         index = await shelf.read_index()
         if index is None:
-            return
-        try:
-            base = (await shelf.read_space(index))["params"]
-        except (ValueError, KeyError):
-            return  # it is being removed
+            return []
+        base = (await shelf.read_space(index))["params"]
         source = {"kind": "SimulationSweep", "name": name, "uid": uid}
         matches: list[_Match] = []
         for refs in _parts(index.stored.chunks):
@@ -119,7 +128,7 @@ class Earlier:
             for data, table in chunks:
                 if data and table and left:
                     matches += await self._in_thread(partial(_matching, data, table, base, left, source))
-        await self._take(matches, left, found)
+        return matches
 
     @staticmethod
     async def _chunk_of(shelf: Shelf, ref: ChunkRef) -> tuple[bytes, str]:
@@ -131,7 +140,7 @@ class Earlier:
         namespace = self._sweep.namespace
         root = f"{reuse_prefix(namespace, family)}/jobs/"
         listed = [key.removeprefix(root).split("/") for key in await self._store.list_keys(root)]
-        named = {params: (name, uid) for params, name, uid in listed if params in left}
+        named = {parts[0]: (parts[1], parts[2]) for parts in listed if len(parts) == 3 and parts[0] in left}
         for part in _parts(list(named.items())):
             texts = await self._at_once(
                 [self._store.get_text(f"{key_prefix(namespace, *who)}/record.json") for _, who in part]
@@ -193,7 +202,10 @@ def _matching(
 
 def _line_of_job(text: str | None) -> dict[str, Any] | None:
     """Return what the record of a job says, as a line of a table; None when it has no result that could be taken."""
-    record = json.loads(text) if text else {}
+    try:
+        record = dict(json.loads(text)) if text else {}
+    except (ValueError, TypeError):
+        return None
     status = record.get("status") or {}
     bundle = (status.get("artifacts") or {}).get("bundle")
     if status.get("phase") != "Succeeded" or not bundle:
