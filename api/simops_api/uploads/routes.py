@@ -26,7 +26,7 @@ _BODY = {
             "schema": {"type": "array", "minItems": 1, "items": _POINT},
             "example": [{"dt": 0.01, "dx": 0.1}, {"dt": 0.02, "dx": 0.1}],
         },
-        LINES: {"schema": {"type": "string"}, "example": '{"dt": 0.01, "dx": 0.1}\n{"dt": 0.02, "dx": 0.1}\n'},
+        LINES: {"schema": {"type": "string", "description": 'An object a line, such as {"dt": 0.01, "dx": 0.1}'}},
         TABLE: {"schema": {"type": "string"}, "example": "dt,dx\n0.01,0.1\n0.02,0.1\n"},
     },
 }
