@@ -28,6 +28,7 @@ DEADLINE = 60
 
 PATHS = {"job_id": SECRET, "sweep_id": SECRET, "path": "log.txt", "index": "0"}
 BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/api/v1/points"): [{"x": 1}],
     ("post", JOBS): {"namespace": B, "image": "sim:local"},
     ("post", f"{JOBS}/bulk"): {
         "jobs": [{"namespace": A, "image": "sim:local"}, {"namespace": B, "image": "sim:local"}]

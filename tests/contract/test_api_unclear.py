@@ -33,7 +33,7 @@ async def _changes_nothing(gateway: aiohttp.ClientSession, api: Api) -> AsyncIte
 
 
 def listed(points: Any) -> bytes:
-    return json.dumps({"sweep": points}, separators=(",", ":")).encode()
+    return json.dumps({"space": {"method": "list", "points": points}}, separators=(",", ":")).encode()
 
 
 BODIES: dict[str, tuple[bytes, str]] = {

@@ -85,6 +85,7 @@ def test_an_empty_cell_leaves_its_parameter_out_and_an_empty_line_is_none() -> N
         (b'a\n"1\n', CSV, 422, "row"),
         (b"1a\n1\n", CSV, 422, "row 1: parameter name"),
         (b"a\n99999999999999999999\n", CSV, 422, "64 bits"),
+        (b"a\n1e400\n", CSV, 422, "row 1: a"),
         (b'{"a": 1}', LIST, 422, "no list"),
         (b"[", LIST, 422, "no JSON"),
         (b"[" * 100_000, LIST, 422, "no JSON"),

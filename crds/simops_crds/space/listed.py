@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from simops_crds.base import Parameters, Scalar
 from simops_crds.kinds import MAX_POINTS
@@ -17,7 +17,8 @@ from simops_crds.space.points import Point
 POINTS_FROM = "spec.space.pointsFrom"
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
-_POINT: TypeAdapter[Point] = TypeAdapter(Parameters)
+# 1e400 is infinity to a reader of JSON.
+_POINT: TypeAdapter[Point] = TypeAdapter(Parameters, config=ConfigDict(allow_inf_nan=False))
 
 
 def to_lines(points: Iterable[Mapping[str, Scalar]]) -> bytes:
@@ -93,7 +94,7 @@ def _said(error: ValidationError) -> str:
     words = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] in ("bool_type", "int_type", "float_type", "string_type", "dict_type"):
         words = (
-            "the value of a parameter is a number, a boolean or a string"
+            "the value of a parameter is a finite number, a boolean or a string"
             if place
             else "it is no object with parameters"
         )
