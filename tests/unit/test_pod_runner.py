@@ -274,7 +274,8 @@ def test_whenever_the_stop_signal_comes_the_simulation_hears_it(pack: Make, afte
     one.stop()
     code, log = one.wait()
     assert code == 143, log
-    assert one.lines()[-1] == {"stopped": True}
+    # A point that has ended just when the signal comes gets its line after that of the stop.
+    assert {"stopped": True} in one.lines()[-2:]
     assert set(one.codes().values()) <= {0}
 
 
