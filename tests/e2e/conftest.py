@@ -153,8 +153,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host(simops: Lab) -> Iterator[Host]:
+    # For the whole run: its Pod takes a while to go, and the next module would find it as it goes.
     host = Host(simops.cluster)
     yield host
     host.close()
