@@ -182,3 +182,11 @@ def test_the_limit_of_points_holds_for_it() -> None:
     assert upload is not None
     with pytest.raises(ProblemError, match="10,001 points"):
         manifest_of(request, settings, SUFFIX, upload=upload.uploaded)
+
+
+def test_values_that_params_fill_in_count_too() -> None:
+    points: list[dict[str, Any]] = [{"x": 0, "a": 1, "b": 2}, *({"x": x} for x in range(1, 9_000))]
+    body = {"image": "sim:local", "command": ["run"], "sweep": points, "params": {"a": 1, "b": 1}}
+    upload = upload_of(JobRequest.model_validate(body))
+    assert upload is not None
+    assert upload.uploaded.names == ["a", "b", "x"]

@@ -121,8 +121,6 @@ def _sweep_spec(request: JobRequest, image: str, settings: Settings, upload: Upl
 
 def upload_of(request: JobRequest) -> List | None:
     """Return the points of ``sweep`` as a list of their own if they are too many for an object."""
-    if request.sweep is None or (len(request.sweep) <= _MAX_POINTS and sum(map(len, request.sweep)) <= MAX_VALUES // 2):
-        return None
     points = points_of(request)
     is_short = len(points) <= _MAX_POINTS and sum(map(len, points)) <= MAX_VALUES
     return None if is_short else list_of(points)
