@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
 from builders import JOB, NAME, NAMESPACE, PREFIX, T0, UID
 from world import KEY, Behaviour, World, run_now
+from worldclock import Clock, world_time
 
 from simops_crds.names import archive_key
 from simops_operator import reconcile
@@ -26,21 +26,9 @@ WRITES = {
 }
 
 
-class Clock:
-    """The time of whichever world a test has made."""
-
-    world: World | None = None
-
-
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def now() -> datetime:
-        assert Clock.world is not None
-        return Clock.world.now
-
-    monkeypatch.setattr(reconcile, "_now", now)
-    yield
-    Clock.world = None
+    yield from world_time(monkeypatch, reconcile)
 
 
 def make(behaviour: Behaviour | None = None, **spec: Any) -> World:

@@ -8,35 +8,16 @@ import pytest
 from builders import NAMESPACE
 from sweepworld import PREFIX, SweepWorld
 from world import run_now
+from worldclock import TimedWorld, world_time
 
 from simops_crds.names import upload_key
 from simops_crds.space import listed
 from simops_operator.sweeps import reconcile, resync
 
 
-class Clock:
-    """The time of the world of a test."""
-
-    world: SweepWorld | None = None
-
-
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def now() -> datetime:
-        assert Clock.world is not None
-        return Clock.world.now
-
-    monkeypatch.setattr(reconcile, "_now", now)
-    yield
-    Clock.world = None
-
-
-class World(SweepWorld):
-    """A world that sets the clock."""
-
-    def restart(self) -> None:
-        Clock.world = self
-        super().restart()
+    yield from world_time(monkeypatch, reconcile)
 
 
 def points(count: int) -> list[dict[str, Any]]:
@@ -51,11 +32,11 @@ def upload(world: SweepWorld, made: list[dict[str, Any]], namespace: str = NAMES
     return {"method": "list", "pointsFrom": {"digest": digest, "points": len(made)}}
 
 
-def world_of(made: list[dict[str, Any]], **spec: Any) -> World:
+def world_of(made: list[dict[str, Any]], **spec: Any) -> TimedWorld:
     """Return a world with a sweep over an uploaded list."""
-    scratch = World(points=1)
+    scratch = TimedWorld(points=1)
     space = upload(scratch, made) | spec.pop("more", {})
-    world = World(space=space, **({"pointsPerPod": 4} | spec))
+    world = TimedWorld(space=space, **({"pointsPerPod": 4} | spec))
     world.objects |= scratch.objects
     return world
 
@@ -142,7 +123,7 @@ def test_a_longer_list_runs_the_new_points_only() -> None:
 
 
 def test_a_list_that_was_written_out_may_go_on_as_one_in_the_store() -> None:
-    world = World(space={"method": "list", "points": points(3)})
+    world = TimedWorld(space={"method": "list", "points": points(3)})
     world.be_fair()
     world.change_spec(space=upload(world, points(5)))
     world.be_fair()

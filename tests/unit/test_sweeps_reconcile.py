@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from builders import CONFIG, NAMESPACE
 from sweepworld import PREFIX, SWEEP, Plan, SweepWorld, grid, job_name
 from world import run_now
+from worldclock import TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
 from simops_operator.sweeps import reconcile
@@ -18,29 +18,9 @@ from simops_operator.sweeps import reconcile
 WRITES = {"apply_job", "patch_job_spec", "delete_job", "stop_pod", "delete_sweep", "write_status", "post_event"}
 
 
-class Clock:
-    """The time of whichever world a test has made."""
-
-    world: SweepWorld | None = None
-
-
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def now() -> datetime:
-        assert Clock.world is not None
-        return Clock.world.now
-
-    monkeypatch.setattr(reconcile, "_now", now)
-    yield
-    Clock.world = None
-
-
-class World(SweepWorld):
-    """A world that sets the clock."""
-
-    def restart(self) -> None:
-        Clock.world = self
-        super().restart()
+    yield from world_time(monkeypatch, reconcile)
 
 
 def fails(*indexes: int, times: int = 99) -> Plan:
@@ -57,7 +37,7 @@ def ended(world: SweepWorld, phase: str, reason: str) -> dict[str, Any]:
 
 
 def test_a_sweep_that_goes_well_is_one_round() -> None:
-    world = World(points=10)
+    world = TimedWorld(points=10)
     status = ended(world, "Succeeded", "Completed")
     assert status["succeededPoints"] == "0-9"
     assert status["points"] == {"total": 10, "active": 0, "succeeded": 10, "failed": 0, "cancelled": 0}
@@ -69,7 +49,7 @@ def test_a_sweep_that_goes_well_is_one_round() -> None:
 
 
 def test_points_are_in_the_store_before_the_first_job() -> None:
-    world = World(points=10)
+    world = TimedWorld(points=10)
     world.calls.die_at = 1_000_000
     world.deliver_all()
     world.work()
@@ -88,7 +68,7 @@ def test_points_are_in_the_store_before_the_first_job() -> None:
 def test_packs_give_the_same_whatever_their_pods_can_say(messages: str) -> None:
     plan = fails(4)
     plan.messages = messages
-    world = World(plan, points=10, pointsPerPod=4)
+    world = TimedWorld(plan, points=10, pointsPerPod=4)
     status = ended(world, "Failed", "PointsFailed")
     assert (status["succeededPoints"], status["failedPoints"]) == ("0-3,5-9", "4")
     assert world.pods_made == 3
@@ -98,7 +78,7 @@ def test_packs_give_the_same_whatever_their_pods_can_say(messages: str) -> None:
 
 
 def test_no_write_of_the_operator_is_about_a_single_pod() -> None:
-    world = World(points=60, parallelism=5)
+    world = TimedWorld(points=60, parallelism=5)
     ended(world, "Succeeded", "Completed")
     writes = [call for call in world.calls.log if call in WRITES]
     assert writes.count("apply_job") == 1
@@ -107,7 +87,7 @@ def test_no_write_of_the_operator_is_about_a_single_pod() -> None:
 
 
 def test_no_two_statuses_within_a_second() -> None:
-    world = World(points=30, parallelism=30)
+    world = TimedWorld(points=30, parallelism=30)
     while not world.is_finished:
         world.job_controller()
         for name in list(world.pods):
@@ -121,7 +101,7 @@ def test_no_two_statuses_within_a_second() -> None:
 
 
 def test_results_that_fit_into_messages_cost_no_read_of_the_store() -> None:
-    world = World(points=10)
+    world = TimedWorld(points=10)
     ended(world, "Succeeded", "Completed")
     # index.json, the chunk of the table before it is written; nothing for each Pod
     assert world.calls.log.count("get_text") <= 4
@@ -129,7 +109,7 @@ def test_results_that_fit_into_messages_cost_no_read_of_the_store() -> None:
 
 
 def test_a_failed_point_is_tried_again_as_often_as_is_allowed() -> None:
-    world = World(fails(2, 5, times=1), points=8, retriesPerPoint=2)
+    world = TimedWorld(fails(2, 5, times=1), points=8, retriesPerPoint=2)
     status = ended(world, "Succeeded", "Completed")
     assert [r["reason"] for r in status["rounds"]] == ["points", "retry"]
     assert status["rounds"][1]["points"] == "2,5"
@@ -137,7 +117,7 @@ def test_a_failed_point_is_tried_again_as_often_as_is_allowed() -> None:
 
 
 def test_a_point_that_goes_on_failing_has_failed_after_its_retries() -> None:
-    world = World(fails(2), points=8, retriesPerPoint=2)
+    world = TimedWorld(fails(2), points=8, retriesPerPoint=2)
     status = ended(world, "Failed", "PointsFailed")
     assert status["failedPoints"] == "2"
     assert world.ran[2] == 3
@@ -145,14 +125,14 @@ def test_a_point_that_goes_on_failing_has_failed_after_its_retries() -> None:
 
 
 def test_points_whose_pod_left_no_bundle_run_again() -> None:
-    world = World(Plan(fates=["lost", "good", "unstored"]), points=8, pointsPerPod=2)
+    world = TimedWorld(Plan(fates=["lost", "good", "unstored"]), points=8, pointsPerPod=2)
     status = ended(world, "Succeeded", "Completed")
     assert [r["reason"] for r in status["rounds"]] == ["points", "missing"]
     assert status["rounds"][1]["points"] == "0-1,4-5"
 
 
 def test_a_point_that_kills_its_pod_is_found_and_the_others_succeed() -> None:
-    class Killer(World):
+    class Killer(TimedWorld):
         def _run_a_point(self, pod: dict[str, Any]) -> None:
             pod["fate"] = "killed" if pod["todo"][0] == 5 else "good"
             super()._run_a_point(pod)
@@ -165,14 +145,14 @@ def test_a_point_that_kills_its_pod_is_found_and_the_others_succeed() -> None:
 
 
 def test_pods_that_can_do_nothing_end_the_sweep_at_once() -> None:
-    world = World(Plan(fates=["unstartable"] * 100), points=60)
+    world = TimedWorld(Plan(fates=["unstartable"] * 100), points=60)
     status = ended(world, "Failed", "ContainerCannotRun")
     assert world.pods_made < 20
     assert status["points"]["cancelled"] == 60
 
 
 def test_points_that_are_always_lost_have_failed_in_the_end() -> None:
-    world = World(Plan(fates=["lost"] * 100), points=4)
+    world = TimedWorld(Plan(fates=["lost"] * 100), points=4)
     status = ended(world, "Failed", "PointsFailed")
     assert "without a result" in status["message"]
     assert len(status["rounds"]) == 4
@@ -180,7 +160,7 @@ def test_points_that_are_always_lost_have_failed_in_the_end() -> None:
 
 
 def test_too_many_failures_stop_it() -> None:
-    world = World(fails(*range(100)), points=100, maxFailedPoints=5)
+    world = TimedWorld(fails(*range(100)), points=100, maxFailedPoints=5)
     status = ended(world, "Failed", "TooManyFailedPoints")
     assert 6 <= status["points"]["failed"] < 20
     assert status["points"]["cancelled"] == 100 - status["points"]["failed"]
@@ -188,7 +168,7 @@ def test_too_many_failures_stop_it() -> None:
 
 
 def test_cancelling_keeps_what_has_ended() -> None:
-    world = World(points=20, pointsPerPod=4)
+    world = TimedWorld(points=20, pointsPerPod=4)
     for _ in range(7):
         world.step()
     world.change_spec(cancelled=True)
@@ -199,13 +179,13 @@ def test_cancelling_keeps_what_has_ended() -> None:
 
 
 def test_cancelled_before_it_started_it_makes_no_job() -> None:
-    world = World(points=20, cancelled=True)
+    world = TimedWorld(points=20, cancelled=True)
     ended(world, "Cancelled", "Cancelled")
     assert world.jobs_made == 0
 
 
 def test_suspended_it_goes_on_with_what_is_left() -> None:
-    world = World(points=20, pointsPerPod=4)
+    world = TimedWorld(points=20, pointsPerPod=4)
     for _ in range(7):
         world.step()
     world.change_spec(suspend=True)
@@ -221,7 +201,7 @@ def test_suspended_it_goes_on_with_what_is_left() -> None:
 
 
 def test_cancelled_points_that_have_not_started_never_run() -> None:
-    world = World(points=12, parallelism=2)
+    world = TimedWorld(points=12, parallelism=2)
     for _ in range(3):
         world.step()
     world.change_spec(cancelledPoints="8-11")
@@ -231,7 +211,7 @@ def test_cancelled_points_that_have_not_started_never_run() -> None:
 
 
 def test_a_cancelled_point_alone_in_its_pod_is_stopped() -> None:
-    world = World(points=4, parallelism=2)
+    world = TimedWorld(points=4, parallelism=2)
     world.step()
     world.step()
     assert world.status["activePoints"] == "0-1"
@@ -244,13 +224,13 @@ def test_a_cancelled_point_alone_in_its_pod_is_stopped() -> None:
 
 
 def test_all_points_cancelled_is_a_cancelled_sweep() -> None:
-    world = World(points=4, cancelledPoints="0-3")
+    world = TimedWorld(points=4, cancelledPoints="0-3")
     ended(world, "Cancelled", "Cancelled")
     assert world.pods_made == 0
 
 
 def test_failed_points_run_again_when_told_to_and_each_order_once() -> None:
-    world = World(fails(2, 5, times=1), points=8)
+    world = TimedWorld(fails(2, 5, times=1), points=8)
     assert ended(world, "Failed", "PointsFailed")["failedPoints"] == "2,5"
     world.change_spec(rerun={"points": "failed", "id": "one"})
     status = ended(world, "Succeeded", "Completed")
@@ -263,7 +243,7 @@ def test_failed_points_run_again_when_told_to_and_each_order_once() -> None:
 
 
 def test_ranges_run_again_and_the_later_result_counts() -> None:
-    world = World(Plan(codes=lambda index, ran: 3 if index == 1 and ran == 1 else 0), points=4)
+    world = TimedWorld(Plan(codes=lambda index, ran: 3 if index == 1 and ran == 1 else 0), points=4)
     ended(world, "Succeeded", "Completed")
     world.change_spec(rerun={"points": "1,3", "id": "again"})
     status = ended(world, "Failed", "PointsFailed")
@@ -272,13 +252,13 @@ def test_ranges_run_again_and_the_later_result_counts() -> None:
 
 
 def test_an_order_given_while_it_runs_is_carried_out_at_the_end() -> None:
-    world = World(fails(2, times=1), points=8, rerun={"points": "failed", "id": "early"})
+    world = TimedWorld(fails(2, times=1), points=8, rerun={"points": "failed", "id": "early"})
     status = ended(world, "Succeeded", "Completed")
     assert [r["reason"] for r in status["rounds"]] == ["points", "rerun"]
 
 
 def test_what_was_not_run_runs_when_told_to() -> None:
-    world = World(fails(0, 1, times=1), points=30, maxFailedPoints=0)
+    world = TimedWorld(fails(0, 1, times=1), points=30, maxFailedPoints=0)
     ended(world, "Failed", "TooManyFailedPoints")
     world.change_spec(maxFailedPoints=10, rerun={"points": "missing", "id": "rest"})
     status = ended(world, "Failed", "PointsFailed")
@@ -286,7 +266,7 @@ def test_what_was_not_run_runs_when_told_to() -> None:
 
 
 def test_a_finished_sweep_whose_space_has_grown_runs_the_new_points_only() -> None:
-    world = World(points=10)
+    world = TimedWorld(points=10)
     ended(world, "Succeeded", "Completed")
     old = world.objects[f"{PREFIX}/points/0000000.jsonl"]
     world.change_spec(space=grid(14))
@@ -298,7 +278,7 @@ def test_a_finished_sweep_whose_space_has_grown_runs_the_new_points_only() -> No
 
 
 def test_another_space_is_refused_and_the_results_stay() -> None:
-    world = World(points=10)
+    world = TimedWorld(points=10)
     before = ended(world, "Succeeded", "Completed")
     world.change_spec(space=grid(5))
     world.be_fair()
@@ -310,7 +290,7 @@ def test_another_space_is_refused_and_the_results_stay() -> None:
 
 
 def test_auto_measures_first_and_then_makes_packs() -> None:
-    world = World(points=400, parallelism=3, pointsPerPod="auto")
+    world = TimedWorld(points=400, parallelism=3, pointsPerPod="auto")
     status = ended(world, "Succeeded", "Completed")
     assert [r["reason"] for r in status["rounds"]] == ["probe", "points"]
     # 0.5 s a point: 120 in a minute
@@ -329,7 +309,7 @@ def test_auto_measures_first_and_then_makes_packs() -> None:
     ],
 )
 def test_what_cannot_run_fails_before_anything_runs(spec: dict[str, Any], reason: str) -> None:
-    world = World(**spec)
+    world = TimedWorld(**spec)
     status = ended(world, "Failed", reason)
     assert status["message"]
     assert status["conditions"][0]["status"] == "False"
@@ -338,14 +318,14 @@ def test_what_cannot_run_fails_before_anything_runs(spec: dict[str, Any], reason
 
 
 def test_a_job_that_the_api_server_refuses_fails_it() -> None:
-    world = World(points=4)
+    world = TimedWorld(points=4)
     world.rejects_jobs = "no such priority class"
     status = ended(world, "Failed", "JobRejected")
     assert "priority" in status["message"]
 
 
 def test_it_gives_up_when_nothing_starts() -> None:
-    class Full(World):
+    class Full(TimedWorld):
         def kubelet(self, name: str) -> None:
             if "deletionTimestamp" in self.pods[name]["metadata"]:
                 super().kubelet(name)
@@ -357,7 +337,7 @@ def test_it_gives_up_when_nothing_starts() -> None:
 
 
 def test_a_queue_starts_it() -> None:
-    world = World(points=4, template={"queueName": "team"})
+    world = TimedWorld(points=4, template={"queueName": "team"})
     world.be_fair()
     assert (world.status["phase"], world.status["reason"]) == ("Queued", "Suspended")
     world.jobs[job_name(0)]["spec"]["suspend"] = False
@@ -366,7 +346,7 @@ def test_a_queue_starts_it() -> None:
 
 
 def test_a_job_that_a_person_deletes_is_followed_by_another_round() -> None:
-    world = World(points=20, pointsPerPod=4)
+    world = TimedWorld(points=20, pointsPerPod=4)
     for _ in range(7):
         world.step()
     world.delete_job(job_name(0))
@@ -375,7 +355,7 @@ def test_a_job_that_a_person_deletes_is_followed_by_another_round() -> None:
 
 
 def test_more_pods_at_once_when_parallelism_is_raised() -> None:
-    world = World(points=20)
+    world = TimedWorld(points=20)
     world.step()
     world.change_spec(parallelism=9)
     world.step()
@@ -384,7 +364,7 @@ def test_more_pods_at_once_when_parallelism_is_raised() -> None:
 
 
 def test_what_was_deleted_while_it_ran_has_a_record_of_what_had_ended() -> None:
-    world = World(points=20, pointsPerPod=4)
+    world = TimedWorld(points=20, pointsPerPod=4)
     for _ in range(7):
         world.step()
     world.delete_sweep()
@@ -396,7 +376,7 @@ def test_what_was_deleted_while_it_ran_has_a_record_of_what_had_ended() -> None:
 
 
 def test_the_object_goes_when_its_time_has_come() -> None:
-    world = World(points=4, ttlSecondsAfterFinished=3600)
+    world = TimedWorld(points=4, ttlSecondsAfterFinished=3600)
     ended(world, "Succeeded", "Completed")
     world.wait(3600)
     run_now(world.resync.run((NAMESPACE,)))
@@ -406,7 +386,7 @@ def test_the_object_goes_when_its_time_has_come() -> None:
 
 
 def test_an_outage_of_the_store_is_told_and_nothing_is_lost() -> None:
-    world = World(points=8, pointsPerPod=2)
+    world = TimedWorld(points=8, pointsPerPod=2)
     for _ in range(4):
         world.step()
     world.store_is_up = False
@@ -418,7 +398,7 @@ def test_an_outage_of_the_store_is_told_and_nothing_is_lost() -> None:
 
 
 def test_ranges_that_are_too_long_are_in_the_store() -> None:
-    world = World(
+    world = TimedWorld(
         Plan(codes=lambda index, ran: index % 2), max_points=60_000, points=40_000, parallelism=40, pointsPerPod=1000
     )
     world.be_fair(steps=3000)
@@ -433,7 +413,7 @@ def test_ranges_that_are_too_long_are_in_the_store() -> None:
 
 
 def _calls_of(**spec: Any) -> int:
-    world = World(fails(1, times=1), **spec)
+    world = TimedWorld(fails(1, times=1), **spec)
     world.be_fair()
     return len(world.calls.log)
 
@@ -444,7 +424,7 @@ SMALL: dict[str, Any] = {"points": 5, "pointsPerPod": 2, "retriesPerPoint": 1, "
 @pytest.mark.parametrize("has_effect", [False, True])
 def test_killed_at_any_call_it_ends_the_same(has_effect: bool) -> None:
     for call in range(1, _calls_of(**SMALL) + 1):
-        world = World(fails(1, times=1), **SMALL)
+        world = TimedWorld(fails(1, times=1), **SMALL)
         world.calls.die_at, world.calls.die_after = call, has_effect
         world.be_fair()
         assert (world.status["phase"], world.status["succeededPoints"]) == ("Succeeded", "0-4"), call
@@ -454,7 +434,7 @@ def test_killed_at_any_call_it_ends_the_same(has_effect: bool) -> None:
 
 
 def test_when_it_is_finished_it_rests() -> None:
-    world = World(points=6)
+    world = TimedWorld(points=6)
     world.be_fair()
     world.calls.log.clear()
     world.restart()
@@ -466,7 +446,7 @@ def test_when_it_is_finished_it_rests() -> None:
 
 
 def test_memory_follows_the_pods_that_are_alive() -> None:
-    world = World(points=200, parallelism=4)
+    world = TimedWorld(points=200, parallelism=4)
     most = 0
     while not world.is_finished:
         world.step()
@@ -475,7 +455,7 @@ def test_memory_follows_the_pods_that_are_alive() -> None:
     assert most <= 12
 
 
-class Deaf(World):
+class Deaf(TimedWorld):
     """A world in which no event of a Pod arrives."""
 
     def deliver_all(self) -> None:
@@ -504,7 +484,7 @@ def test_results_of_pods_that_are_gone_are_found_in_the_store() -> None:
 
 
 def test_after_a_restart_the_table_tells_what_had_ended() -> None:
-    world = World(Plan(messages="cut"), points=60, pointsPerPod=2)
+    world = TimedWorld(Plan(messages="cut"), points=60, pointsPerPod=2)
     for _ in range(30):
         world.step()
     assert len(world.table()) > 10
@@ -533,7 +513,7 @@ class Watched(dict[str, Any]):
 
 
 def test_a_pod_that_was_lost_to_a_drain_and_its_successor_count_once() -> None:
-    world = World(Plan(codes=lambda index, ran: 3 * (index == 0 and ran == 1)), points=3, pointsPerPod=3)
+    world = TimedWorld(Plan(codes=lambda index, ran: 3 * (index == 0 and ran == 1)), points=3, pointsPerPod=3)
     while not world.ran.get(0):
         world.step()
     world.disrupt(next(iter(world.pods)))
@@ -544,14 +524,14 @@ def test_a_pod_that_was_lost_to_a_drain_and_its_successor_count_once() -> None:
 
 
 def test_an_order_that_still_breaks_the_limit_ends_as_before() -> None:
-    world = World(fails(0, 1, times=1), points=30, maxFailedPoints=0)
+    world = TimedWorld(fails(0, 1, times=1), points=30, maxFailedPoints=0)
     ended(world, "Failed", "TooManyFailedPoints")
     world.change_spec(rerun={"points": "missing", "id": "rest"})
     ended(world, "Failed", "TooManyFailedPoints")
 
 
 def test_a_sweep_that_gave_up_can_be_extended() -> None:
-    world = World(Plan(fates=["unstartable"] * 12), points=12)
+    world = TimedWorld(Plan(fates=["unstartable"] * 12), points=12)
     ended(world, "Failed", "ContainerCannotRun")
     world.change_spec(space=grid(14))
     status = ended(world, "Succeeded", "Completed")
@@ -559,7 +539,7 @@ def test_a_sweep_that_gave_up_can_be_extended() -> None:
 
 
 def test_a_queue_that_takes_it_back_is_told() -> None:
-    world = World(points=12, template={"queueName": "team"})
+    world = TimedWorld(points=12, template={"queueName": "team"})
     world.be_fair()
 
     def let(suspend: bool) -> None:
@@ -581,7 +561,7 @@ def test_a_queue_that_takes_it_back_is_told() -> None:
 
 
 def test_a_job_that_was_left_behind_is_taken_away() -> None:
-    world = World(points=4)
+    world = TimedWorld(points=4)
     ended(world, "Succeeded", "Completed")
     job = world.jobs[job_name(0)]
     job["metadata"]["uid"], job["status"] = "another", {}
@@ -591,7 +571,7 @@ def test_a_job_that_was_left_behind_is_taken_away() -> None:
 
 
 def test_where_a_digest_is_required_a_tag_runs_nothing() -> None:
-    world = World(config=replace(CONFIG, require_digest=True))
+    world = TimedWorld(config=replace(CONFIG, require_digest=True))
     status = ended(world, "Failed", "ImageNotTrusted")
     assert status["message"].startswith("image sim:local is not named by its digest, which is required here")
     assert not world.jobs

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -10,7 +9,8 @@ import world as jobs
 from builders import NAMESPACE
 from hypothesis import given
 from hypothesis import strategies as st
-from sweepworld import PREFIX, UID, Plan, SweepWorld, grid
+from sweepworld import PREFIX, UID, Plan, grid
+from worldclock import Clock, TimedWorld, world_time
 
 from simops_crds.names import REUSE_PREFIX, sweep_prefix
 from simops_crds.v1alpha1 import EnvVar, RunSpec
@@ -22,35 +22,17 @@ IMAGE = "sim:local@sha256:" + "a" * 64
 SPEC: dict[str, Any] = {"template": {"image": IMAGE, "command": ["run"]}, "space": grid(10), "pointsPerPod": 3}
 
 
-class Clock:
-    """The time of whichever world a test has made last."""
-
-    world: Any = None
-
-
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def now() -> datetime:
-        assert Clock.world is not None
-        moment: datetime = Clock.world.now
-        return moment
-
-    monkeypatch.setattr(reconcile, "_now", now)
-    monkeypatch.setattr(jobs_reconcile, "_now", now)
-    yield
-    Clock.world = None
+    yield from world_time(monkeypatch, reconcile, jobs_reconcile)
 
 
-class World(SweepWorld):
-    """A world that sets the clock, with what others have left in the store."""
+class World(TimedWorld):
+    """A world with what others have left in the store."""
 
     def __init__(self, behaviour: Plan | None = None, store: Mapping[str, Any] | None = None, **spec: Any) -> None:
         super().__init__(behaviour, **({**SPEC, "reuse": True} | spec))
         self.objects |= store or {}
-
-    def restart(self) -> None:
-        Clock.world = self
-        super().restart()
 
 
 def left_by(name: str, behaviour: Plan | None = None, **spec: Any) -> dict[str, Any]:

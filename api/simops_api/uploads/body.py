@@ -19,7 +19,6 @@ MEDIA = {
 }
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
-_MAX_CELL = 1 << 17
 
 
 def points_of(data: bytes, content_type: str) -> list[Point]:
@@ -39,13 +38,11 @@ def points_of(data: bytes, content_type: str) -> list[Point]:
     except UnicodeDecodeError as error:
         raise ProblemError(422, f"the body is not UTF-8: byte {error.start}") from error
     try:
-        match kind:
-            case "application/x-ndjson":
-                return listed.from_lines(text.encode())
-            case "application/json":
-                return listed.checked(_array(text))
-            case _:
-                return listed.checked(rows_of(text), "row")
+        if kind == LINES:
+            return listed.from_lines(text.encode())
+        if kind == ARRAY:
+            return listed.checked(_array(text))
+        return listed.checked(rows_of(text), "row")
     except SpaceError as error:
         raise ProblemError(422, error.text) from error
 

@@ -11,8 +11,7 @@ from simops_api.strict import StrictRoute
 from simops_api.uploads.body import ARRAY, LINES, TABLE
 from simops_api.uploads.lists import Uploaded
 
-PATH = "/points"
-router = APIRouter(prefix=PATH, tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
+router = APIRouter(prefix="/points", tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
 
 _POINT = {
     "type": "object",

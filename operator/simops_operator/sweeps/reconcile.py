@@ -274,11 +274,9 @@ class SweepReconciler:
         if memory.index is None:
             return
         found = await Earlier(self._store, sweep, memory.index, self._at_once, self._in_thread).find(wanted, own=own)
-        shelf = self._shelf(sweep)
-        await shelf.write_table(found.lines, memory.index)
+        await self._shelf(sweep).write_table(found.lines, memory.index)
         books = memory.books.take(found.results, found.twins, memory.index.points.digest)
-        await shelf.write_books(books)
-        memory.turn(books)
+        await self._write_books(sweep, books, memory)
         metrics.SWEEP_POINTS.labels(outcome="reused").inc(len(found.lines))
 
     async def _apply_job(self, sweep: Sweep, manifest: Manifest) -> None:
