@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help env images up down demo test chaos lint format bench logs clean status sbom audit
+.PHONY: help env images up down demo test chaos histories lint format bench logs clean status sbom audit
 
 help: ## Print this list.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test: lint images ## Pass every test, unit to end-to-end, on a cluster of their 
 chaos: images ## Kill everything at random under a sweep of 2,000 points (`make test` does so with 200).
 	@SIMOPS_CHAOS_POINTS=2000 $(PY) hack/test --cluster $(TEST_CLUSTER) tests/e2e/test_sweep_chaos.py tests/e2e/test_sweep_crash.py \
 	  tests/e2e/test_operator_crash.py $(ARGS)
+
+histories: env ## Check the reconcilers against a model of Kubernetes in 10,000 histories each (`make test`: 200).
+	@SIMOPS_HISTORIES=$${SIMOPS_HISTORIES:-10000} $(PY) -m pytest -n 2 --timeout=0 tests/unit/test_core_world.py tests/unit/test_sweeps_world.py $(ARGS)
 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from types import ModuleType
 from typing import Any
 
 import pytest
+from builders import T0
 from sweepworld import SweepWorld
+
+from simops_operator.clock import CLOCK
 
 
 class Clock:
@@ -15,16 +17,14 @@ class Clock:
     world: Any = None
 
 
-def world_time(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> Iterator[None]:
-    """Let modules take the world's time for now, as long as a fixture yields from this."""
+def world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the operator take the world's time for now, T0 while there is no world, as long as a fixture yields from this."""
 
     def now() -> datetime:
-        assert Clock.world is not None
-        moment: datetime = Clock.world.now
+        moment: datetime = Clock.world.now if Clock.world is not None else T0
         return moment
 
-    for module in modules:
-        monkeypatch.setattr(module, "_now", now)
+    monkeypatch.setattr(CLOCK, "now", now)
     yield
     Clock.world = None
 

@@ -65,15 +65,17 @@ class Transport:
         user_agent: str,
         timeout: aiohttp.ClientTimeout,
         count: Callable[[str, str], None] = lambda _verb, _code: None,
+        date: Callable[[str | None], None] = lambda _date: None,
     ) -> None:
-        """Take the client, what to be called, how long a call may take, and what to tell of each request.
+        """Take the client, what to be called, how long a call may take, and what to tell of each request and of the time.
 
-        That is its verb (the HTTP method, or WATCH) and how it was answered: 2xx, 4xx, 5xx, or none.
+        Of a request that is its verb (the HTTP method, or WATCH) and how it was answered: 2xx, 4xx, 5xx, or none; of the time, the Date of its answer.
         """
         self._api = api
         self._agent = user_agent
         self._timeout = timeout
         self._count = count
+        self._date = date
         self._host = api.configuration.host.rstrip("/")
 
     async def send(
@@ -101,6 +103,7 @@ class Transport:
             answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout or self._timeout)
             response: aiohttp.ClientResponse = answer.response
             code = f"{response.status // 100}xx"
+            self._date(response.headers.get("Date"))
         finally:
             self._count(verb, code)
         return response

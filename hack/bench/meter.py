@@ -45,6 +45,8 @@ class Usage:
     seconds: float = 0.0
     peak_bytes: float = 0.0
     calls: Counter[str] = field(default_factory=Counter)
+    peak_rate: float = 0.0
+    """Most calls to the API server a second, between two looks a few seconds apart."""
 
     @property
     def cores(self) -> float:
@@ -60,7 +62,8 @@ class Meter:
         self._address = address
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._peak = 0.0
+        self._peak = self._peak_rate = 0.0
+        self._last: tuple[float, int] | None = None
         self._begun = time.perf_counter()
         self._before = self._read()
         self._thread.start()
@@ -69,6 +72,10 @@ class Meter:
         with urllib.request.urlopen(f"http://{self._address}/metrics", timeout=30) as answer:
             text: str = answer.read().decode()
         self._peak = max(self._peak, _value(text, "process_resident_memory_bytes"))
+        now, count = time.perf_counter(), _calls(text).total()
+        if self._last is not None and now - self._last[0] >= _SAMPLE_SECONDS:
+            self._peak_rate = max(self._peak_rate, (count - self._last[1]) / (now - self._last[0]))
+        self._last = now, count
         return text
 
     def _sample(self) -> None:
@@ -83,7 +90,7 @@ class Meter:
         cpu = "process_cpu_seconds_total"
         calls = _calls(after) - _calls(self._before)
         seconds = time.perf_counter() - self._begun
-        return Usage(_value(after, cpu) - _value(self._before, cpu), seconds, self._peak, calls)
+        return Usage(_value(after, cpu) - _value(self._before, cpu), seconds, self._peak, calls, self._peak_rate)
 
 
 def _value(text: str, name: str) -> float:

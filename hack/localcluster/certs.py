@@ -87,13 +87,18 @@ def _openssl(command: list[str]) -> None:
         raise StepError(msg)
 
 
+def sign(pki: Path, certificate: Certificate) -> None:
+    """Make a certificate by the authority that is in the folder."""
+    _openssl(certificate_command(pki, certificate))
+
+
 def write_pki(pki: Path, addresses: Addresses, node: str) -> None:
     """Make the authority, all certificates, and the key pair that signs the tokens of service accounts."""
     pki.mkdir(parents=True, exist_ok=True, mode=0o700)
     (pki / CONFIG).write_text(EMPTY_CONFIG)
     _openssl(authority_command(pki))
     for certificate in certificates(addresses, node):
-        _openssl(certificate_command(pki, certificate))
+        sign(pki, certificate)
     _openssl(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{pki}/sa.key"])
     _openssl(["openssl", "ec", "-in", f"{pki}/sa.key", "-pubout", "-out", f"{pki}/sa.pub"])
 

@@ -130,6 +130,7 @@ def _write_config(spec: Spec) -> None:
     """Write every configuration file of every component."""
     (spec.paths.config / "cni").mkdir(parents=True, exist_ok=True)
     files = {
+        "audit-policy.json": json.dumps(components.audit_policy(), indent=2),
         "kubelet.json": json.dumps(components.kubelet_config(spec), indent=2),
         "kube-proxy.json": json.dumps(components.proxy_config(spec), indent=2),
         "cni/10-simops.conflist": json.dumps(components.cni_config(spec), indent=2),

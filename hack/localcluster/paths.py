@@ -59,6 +59,11 @@ class ClusterPaths:
         return self.root / "logs"
 
     @property
+    def audit_log(self) -> Path:
+        """What service accounts have asked the API server for (native clusters)."""
+        return self.logs / "audit.log"
+
+    @property
     def var_lib(self) -> Path:
         """What the components see as `/var/lib`: etcd's data, images, volumes."""
         return self.root / "lib"

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -23,7 +24,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from simops_io import tracing
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
-from simops_operator.cluster import ApiError, Cluster, load_client
+from simops_operator.cluster import ApiError, Cluster, Limit, limit_of, load_client
+from simops_operator.pace import Pace
 from simops_operator.reconcile import Reconciler
 from simops_operator.resync import Resync
 from simops_operator.settings import Settings
@@ -45,10 +47,15 @@ STUCK_SECONDS = 600.0
 class _PatientLock(LeaseLock):
     """A LeaseLock for which an API server that does not answer is a renewal that failed, and not the end of the election."""
 
+    def __init__(self, name: str, namespace: str, identity: str, api: client.ApiClient, limit: Limit) -> None:
+        super().__init__(name, namespace, identity, api)
+        self._limit = limit
+
     async def get(self, name: str, namespace: str) -> Any:
         """Return (True, record) or (False, error)."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
+                await self._limit()
                 return await super().get(name, namespace)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return False, ApiException(status=0, reason=f"{type(error).__name__}: {error}")
@@ -91,6 +98,7 @@ class _PatientLock(LeaseLock):
     async def _whether(self, call: Awaitable[bool]) -> bool:
         try:
             async with asyncio.timeout(CALL_SECONDS):
+                await self._limit()
                 return await call
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("the Lease was not renewed: %s: %s", type(error).__name__, error)
@@ -104,18 +112,20 @@ class App:
         self.settings = settings
         self.api = api
         self.cache = Cache()
-        self.queue: WorkQueue[Key] = WorkQueue()
+        self.queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
         self.sweeps = SweepCache()
-        self.sweep_queue: WorkQueue[Key] = WorkQueue()
+        self.sweep_queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self._limit = limit_of(settings.api_queries_per_second, settings.api_burst)
+        self._pace = Pace(settings.max_starting_jobs, time.monotonic)
         self.leading = False
         self.synced = False
-        self._cluster = Cluster(api)
+        self._cluster = Cluster(api, self._limit)
         self._store = Store(settings)
         config = settings.job_config()
         self._spans = tracing.provider_for("simops-operator")
         traces = Traces(self._spans.get_tracer("simops_operator") if self._spans else None)
         self._reconciler = Reconciler(
-            self._cluster, self._store, self.cache, self.queue, config, settings.log_limit_bytes, traces
+            self._cluster, self._store, self.cache, self.queue, config, settings.log_limit_bytes, traces, self._pace
         )
         self._sweep_reconciler = SweepReconciler(
             self._cluster, self._store, self.sweeps, self.sweep_queue, config, settings.max_sweep_points, traces
@@ -168,14 +178,16 @@ class App:
         headers: dict[str, str] = {}
         await self.api.update_params_for_auth(headers, [], ["BearerToken"], "", "GET", None)
         connector = aiohttp.TCPConnector(limit=self.connections(), ssl=self.api.rest_client.ssl_context)
-        return aiohttp.ClientSession(connector=connector, headers=headers, trust_env=True)
+        limited = aiohttp.TraceConfig()
+        limited.on_request_start.append(lambda *_: self._limit())
+        return aiohttp.ClientSession(connector=connector, headers=headers, trust_env=True, trace_configs=[limited])
 
     async def _campaign(self) -> None:
         if not self.settings.lease_namespace:
             await self._lead()
             return
         lock = self._lock = _PatientLock(
-            self.settings.lease_name, self.settings.lease_namespace, self.settings.pod_name, self.api
+            self.settings.lease_name, self.settings.lease_namespace, self.settings.pod_name, self.api, self._limit
         )
         config = electionconfig.Config(
             lock,
@@ -263,6 +275,7 @@ class App:
     async def _metrics(self, _: web.Request) -> web.Response:
         metrics.QUEUE_DEPTH.set(len(self.queue) + len(self.sweep_queue))
         metrics.QUEUE_AGE.set(max(self.queue.head_age, self.sweep_queue.head_age))
+        metrics.WAITING.set(self._pace.waiting)
         metrics.SWEEPS.set(len(self.sweeps.sweeps))
         metrics.observe_runs(self.cache.runs.values())
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

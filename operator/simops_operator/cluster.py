@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
+from aiolimiter import AsyncLimiter
 from kubernetes.aio import client
 
 from simops_crds.names import API_VERSION, FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LABEL_UID, MANAGED_BY, VERSION
@@ -20,9 +21,10 @@ from simops_io.kube import (
     load_client,
 )
 from simops_operator import metrics
+from simops_operator.clock import CLOCK
 from simops_operator.core.pods import Manifest
 
-__all__ = ["ApiError", "Cluster", "KubeDict", "event_of", "load_client", "yaml_text"]
+__all__ = ["ApiError", "Cluster", "KubeDict", "Limit", "event_of", "limit_of", "load_client", "yaml_text"]
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 # A log takes as long as the store takes to swallow it; only silence is a fault.
@@ -46,12 +48,30 @@ def _pods(namespace: str, name: str = "", sub: str = "") -> str:
     return "/".join(filter(None, (f"/api/v1/namespaces/{namespace}/pods", name, sub)))
 
 
+Limit = Callable[[], Awaitable[None]]
+
+
+async def _no_limit() -> None:
+    """Let a call be made at once."""
+
+
+def limit_of(queries_per_second: float, burst: int) -> Limit:
+    """Return what lets at most so many calls a second be made, after a first ``burst`` of them (a leaky bucket); 0 queries: any number."""
+    return AsyncLimiter(burst, burst / queries_per_second).acquire if queries_per_second else _no_limit
+
+
 class Cluster:
     """The API server, in the operator's words."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, limit: Limit = _no_limit) -> None:
+        """``limit``: what each call waits for before it is made."""
+        self._limit = limit
         self._transport = Transport(
-            api, FIELD_MANAGER, _TIMEOUT, lambda verb, code: metrics.API_CALLS.labels(verb=verb, code=code).inc()
+            api,
+            FIELD_MANAGER,
+            _TIMEOUT,
+            lambda verb, code: metrics.API_CALLS.labels(verb=verb, code=code).inc(),
+            CLOCK.see,
         )
 
     async def _call(
@@ -63,6 +83,7 @@ class Cluster:
         body: Any = None,
         content_type: str = "application/json",
     ) -> KubeDict:
+        await self._limit()
         data = await self._transport.call(method, path, query=query, body=body, content_type=content_type)
         return json.loads(data) if data else {}
 
@@ -120,6 +141,7 @@ class Cluster:
         Raises:
             ApiError: with status 404 or 400 when the log is not there (any more).
         """
+        await self._limit()
         raw = await self._transport.send(
             "GET", _pods(namespace, pod, "log"), query={"container": container}, timeout=_STREAM_TIMEOUT
         )

@@ -29,6 +29,7 @@ JOBS = Gauge(
     "Unfinished SimulationJobs by phase, of the replica that leads; those that finished are counted as they do.",
     ["phase"],
 )
+WAITING = Gauge("simops_operator_waiting_runs", "SimulationJobs whose Kubernetes Job waits for its turn to be made.")
 FINISHED = Counter("simops_operator_finished_runs_total", "SimulationJobs that finished.", ["phase", "reason"])
 START_SECONDS = Histogram(
     "simops_operator_start_seconds",

@@ -7,7 +7,6 @@ again in the API server or in the store.
 import logging
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from simops_crds.names import (
     CONTAINER_SIMULATION,
@@ -22,6 +21,7 @@ from simops_crds.names import (
 from simops_io import logs
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
+from simops_operator.clock import CLOCK
 from simops_operator.cluster import ApiError, Cluster, KubeDict, event_of
 from simops_operator.core import actions, plan
 from simops_operator.core.config import JobConfig
@@ -32,6 +32,7 @@ from simops_operator.core.reuse import family_of, key_of
 from simops_operator.core.run import Run, run_of
 from simops_operator.core.status import Status, format_time
 from simops_operator.core.views import Summary, job_view, parse_summary, parse_time, pod_view
+from simops_operator.pace import PATIENCE_SECONDS, Pace
 from simops_operator.store import Store, StoreError
 from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
@@ -70,6 +71,7 @@ class Reconciler:
         config: JobConfig,
         log_limit: int,
         traces: Traces | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -78,6 +80,7 @@ class Reconciler:
         self._config = config
         self._log_limit = log_limit
         self._traces = traces or Traces()
+        self._pace = pace or Pace(0, time.monotonic)
         self._memories: dict[str, _Memory] = {}
         self._bucket_ready = False
 
@@ -94,6 +97,10 @@ class Reconciler:
         try:
             with self._traces.reconcile():
                 await self._reconcile(key)
+            result = "ok"
+        except _NotItsTurnError:
+            # Whoever gives a place up wakes the next one; this is for places that nobody gives up.
+            await self._queue.add_later(key, PATIENCE_SECONDS)
             result = "ok"
         finally:
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
@@ -112,7 +119,12 @@ class Reconciler:
             return
         for _ in range(_MAX_STEPS):
             decision = plan.decide(
-                run, self._cache.jobs.get(key.uid), self._cache.pods_of(key.uid), memory.facts(), self._config, _now()
+                run,
+                self._cache.jobs.get(key.uid),
+                self._cache.pods_of(key.uid),
+                memory.facts(),
+                self._config,
+                CLOCK.now(),
             )
             try:
                 await self._apply(run, decision.actions, memory)
@@ -136,11 +148,21 @@ class Reconciler:
         else:
             raise RuntimeError(f"{_MAX_STEPS} steps led to nothing that lasts")
         if run.finished:
-            self._forget(key)
+            await self._forget(key)
 
-    def _forget(self, key: Key) -> None:
+    async def _forget(self, key: Key) -> None:
         self._cache.finish(key.uid)
         self._memories.pop(key.uid, None)
+        await self._give_place(key)
+
+    async def _give_place(self, key: Key) -> None:
+        """Let the next run's Job be made: this one's has its Pod, or needs none."""
+        self._pace.leave(key)
+        await self._wake_called()
+
+    async def _wake_called(self) -> None:
+        for called in self._pace.called():
+            await self._queue.add(called)
 
     # Observing
     async def _observe(self, key: Key) -> Run | None:
@@ -167,6 +189,8 @@ class Reconciler:
         if job_seen is not None and job_seen.finished and not run.finished and not plan.shows_the_end(job_seen, pods):
             listed = [pod_view(p) async for p in self._cluster.list_pods(key.namespace, key.uid)]
             self._cache.replace_pods(key.uid, listed, [p.name for p in pods])
+        if self._cache.pods_of(key.uid):
+            await self._give_place(key)
         return run
 
     # Applying
@@ -212,6 +236,11 @@ class Reconciler:
             self._bucket_ready = True
 
     async def _apply_job(self, run: Run, manifest: Manifest) -> None:
+        makes_pods = run.uid not in self._cache.jobs and not manifest["spec"].get("suspend")
+        may_go = not makes_pods or self._pace.enter(Key(run.namespace, run.name, run.uid))
+        await self._wake_called()
+        if not may_go:
+            raise _NotItsTurnError
         if run.spec is not None and run.spec.artifacts.delete_with_job:
             await self._store.put_json(f"{OWNED_PREFIX}/{run.namespace}/{run.name}/{run.uid}", {})
         try:
@@ -273,7 +302,14 @@ class Reconciler:
     async def _post_event(self, run: Run, after: Run, event: tuple[str, str, str]) -> None:
         kind, reason, message = event
         body = event_of(
-            run.name, run.namespace, run.uid, kind, reason, message, key=f"{after.version:x}", now=format_time(_now())
+            run.name,
+            run.namespace,
+            run.uid,
+            kind,
+            reason,
+            message,
+            key=f"{after.version:x}",
+            now=format_time(CLOCK.now()),
         )
         try:
             await self._cluster.post_event(run.namespace, body)
@@ -295,7 +331,7 @@ class Reconciler:
         """Tell the person that the run waits for the store."""
         memory.store_error = str(error)
         decision = plan.decide(
-            run, self._cache.jobs.get(run.uid), self._cache.pods_of(run.uid), memory.facts(), self._config, _now()
+            run, self._cache.jobs.get(run.uid), self._cache.pods_of(run.uid), memory.facts(), self._config, CLOCK.now()
         )
         if decision.status is not None and decision.status["phase"] not in FINAL_PHASES:
             await self._write_status(run, decision.status)
@@ -304,10 +340,10 @@ class Reconciler:
     async def _settle_deleted(self, key: Key, memory: _Memory) -> None:
         run = self._cache.deleted.get(key.uid)
         if run is None:  # never seen by this process; Kubernetes cleans up and the bundle is kept by the Pod itself
-            self._forget(key)
+            await self._forget(key)
             return
         for _ in range(_MAX_STEPS):
-            decision = plan.decide_deleted(run, self._cache.pods_of(key.uid), memory.facts(), _now())
+            decision = plan.decide_deleted(run, self._cache.pods_of(key.uid), memory.facts(), CLOCK.now())
             if decision is None:
                 break
             await self._apply(run, decision.actions, memory)
@@ -317,11 +353,15 @@ class Reconciler:
                 if decision.recheck is not None:
                     await self._queue.add_later(key, decision.recheck)
                 return  # Pods are still ending; their events come
-        self._forget(key)
+        await self._forget(key)
 
 
 class _JobRejectedError(Exception):
     """The API server refused the Job for good."""
+
+
+class _NotItsTurnError(Exception):
+    """As many Jobs as may are waiting for their Pods already."""
 
 
 def _reusable(run: Run, status: Status) -> str | None:
@@ -335,7 +375,3 @@ def _reusable(run: Run, status: Status) -> str | None:
 
 def _prefix(run: Run) -> str:
     return key_prefix(run.namespace, run.name, run.uid)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -6,11 +6,11 @@ It also drives what no event announces: the TTL of finished objects and the expi
 import json
 import logging
 import time
-from datetime import UTC, datetime
 
 from simops_crds.names import EXPIRY_PREFIX, LABEL_JOB, LABEL_UID, OWNED_PREFIX, key_prefix
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
+from simops_operator.clock import CLOCK
 from simops_operator.cluster import Cluster, KubeDict
 from simops_operator.core.config import JobConfig
 from simops_operator.core.plan import expiry_of
@@ -105,7 +105,7 @@ class Resync:
         if run.uid not in self._cache.runs and run.uid not in self._cache.deleted:
             self._cache.finish(run.uid)  # events of its Job and Pods mean nothing
         due = expiry_of(run, self._config)
-        seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
+        seconds = (due - CLOCK.now()).total_seconds() if due is not None else None
         if seconds is not None and seconds < self._interval:
             self._cache.revisits.add(run.uid)
             await self._queue.add_later(Key(run.namespace, run.name, run.uid), seconds)
@@ -157,7 +157,7 @@ class Resync:
 
     async def _expire(self) -> None:
         """Remove artifacts whose time has come; the record stays and says so."""
-        now = int(time.time())
+        now = int(CLOCK.now().timestamp())
         for key in await self._store.list_keys(f"{EXPIRY_PREFIX}/"):
             parts = key.split("/")
             if len(parts) != 5 or not parts[1].isdecimal():

@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     """Points that a sweep may have; one with more is refused before anything runs."""
     max_connections: Annotated[int, Field(ge=1, le=1000)] = 32
     """Connections to the API server."""
+    api_queries_per_second: Annotated[float, Field(ge=0)] = 100
+    """Calls to the API server that may be made in a second, reads and watches included; 0: any number."""
+    api_burst: Annotated[int, Field(ge=1)] = 200
+    """Calls that may be made at once after a quiet time."""
+    max_starting_jobs: Annotated[int, Field(ge=0)] = 100
+    """Kubernetes Jobs of SimulationJobs that may wait for their Pods at once, so that namespaces take turns; 0: any number."""
     resync_seconds: Seconds = 600
     """How often the caches are compared with a LIST; TTL and expiry go by it too."""
     log_limit_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 30

@@ -1,6 +1,7 @@
 """A keyed, de-duplicating work queue with back-off, after client-go's: kopf logs errors of event handlers and never tries again, so this does.
 
-A key that is added while it is worked on runs again afterwards, never twice at the same time. Nothing here knows what a key means.
+A key that is added while it is worked on runs again afterwards, never twice at the same time. Keys wait in groups that take turns, so that one with
+thousands of keys does not keep another waiting. Nothing here knows what a key or a group means.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+
+from simops_operator.turns import Turns
 
 K = TypeVar("K", bound=Hashable)
 
@@ -23,8 +26,9 @@ BACKOFF_LIMIT_SECONDS = 60.0
 class WorkQueue(Generic[K]):
     """Keys that wait, each at most once."""
 
-    def __init__(self) -> None:
-        self._ready: dict[K, float] = {}  # key → since when, in order
+    def __init__(self, group: Callable[[K], Hashable] = lambda _key: None) -> None:
+        """``group``: what a key belongs to; all are of one when it is not given."""
+        self._ready: Turns[K, float] = Turns(group)  # key → since when
         self._running: set[K] = set()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -39,7 +43,7 @@ class WorkQueue(Generic[K]):
     @property
     def head_age(self) -> float:
         """Seconds that the oldest waiting key has waited."""
-        return time.monotonic() - next(iter(self._ready.values())) if self._ready else 0.0
+        return time.monotonic() - min(self._ready.heads()) if self._ready else 0.0
 
     async def add(self, key: K) -> None:
         """Let a key be worked on as soon as possible."""
@@ -51,7 +55,7 @@ class WorkQueue(Generic[K]):
         if key in self._running:
             self._again.add(key)
         else:
-            self._ready.setdefault(key, time.monotonic())
+            self._ready.put(key, time.monotonic())
 
     async def add_later(self, key: K, seconds: float) -> None:
         """Let a key be worked on after some time; an earlier time that is set already stays."""
@@ -73,8 +77,7 @@ class WorkQueue(Generic[K]):
                         del self._due[key]
                         self._put(key)
                 if self._ready:
-                    key = next(iter(self._ready))
-                    del self._ready[key]
+                    key = self._ready.take()
                     self._running.add(key)
                     return key
                 timeout = self._later[0][0] - now if self._later else None

@@ -1,30 +1,21 @@
 """Any order of events, lags, outages, kills and changes of mind: what stays true in all of them."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import pytest
 from builders import JOB, NAMESPACE
-from hypothesis import HealthCheck, settings
+from histories import HISTORIES
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world import Behaviour, World, check_the_end, run_now
+from worldclock import Clock, world_time
 
 from simops_crds.names import FINAL_PHASES
-from simops_operator import reconcile
-
-_worlds: list[World] = []
-
-
-def _now() -> datetime:
-    return _worlds[-1].now
 
 
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(reconcile, "_now", _now)
-    yield
-    _worlds.clear()
+    yield from world_time(monkeypatch)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -43,8 +34,9 @@ class AnyHistory(RuleBasedStateMachine):
         long=st.integers(0, 3),
     )
     def begin(self, codes: list[int], ignores_sigterm: bool, retries: int, suspend: bool, long: int) -> None:
-        _worlds[:] = [World(Behaviour(tuple(codes), ignores_sigterm, long), retries=retries, suspend=suspend)]
-        self.world = _worlds[0]
+        Clock.world = self.world = World(
+            Behaviour(tuple(codes), ignores_sigterm, long), retries=retries, suspend=suspend
+        )
 
     # What goes on by itself
     @rule(times=st.integers(1, 3))
@@ -122,12 +114,12 @@ class AnyHistory(RuleBasedStateMachine):
     # Succeeded means exit code 0 and a bundle, a final status is never written over, nothing is killed before its outputs are kept.
     @invariant()
     def one_job(self) -> None:
-        if _worlds:
+        if Clock.world is not None:
             assert self.world.jobs_made <= 1 + self.hands + self.world.jobs_deleted
 
     @invariant()
     def a_status_is_complete(self) -> None:
-        if _worlds and self.world.status:
+        if Clock.world is not None and self.world.status:
             assert [c["type"] for c in self.world.status["conditions"]] == [
                 "Accepted",
                 "Started",
@@ -137,7 +129,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The world becomes fair: everything works, nobody holds the run any more."""
-        if not _worlds:
+        if Clock.world is None:
             return
         world = self.world
         world.store_is_up, world.calls.die_at = True, None
@@ -163,6 +155,4 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+TestAnyHistory.settings = HISTORIES

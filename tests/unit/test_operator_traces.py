@@ -12,11 +12,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from world import Behaviour, World
+from worldclock import Clock, world_time
 
 from simops_crds.names import ANNOTATION_TRACEPARENT, CONTAINER_SIMULATION
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_io.traceparent import parse
-from simops_operator import reconcile
 from simops_operator.core.jobs import job_for
 from simops_operator.core.pods import Manifest
 from simops_operator.core.run import run_of
@@ -48,18 +48,9 @@ class Observed:
         return [span for span in self.spans if span.name == name]
 
 
-class Clock:
-    world: World | None = None
-
-
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def now() -> datetime:
-        return Clock.world.now if Clock.world is not None else T0
-
-    monkeypatch.setattr(reconcile, "_now", now)
-    yield
-    Clock.world = None
+    yield from world_time(monkeypatch)
 
 
 def seconds(span: ReadableSpan) -> tuple[float, float]:

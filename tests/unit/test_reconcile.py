@@ -10,7 +10,6 @@ from world import KEY, Behaviour, World, run_now
 from worldclock import Clock, world_time
 
 from simops_crds.names import archive_key
-from simops_operator import reconcile
 from simops_operator.cluster import ApiError
 from simops_operator.store import StoreError
 
@@ -28,7 +27,7 @@ WRITES = {
 
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    yield from world_time(monkeypatch, reconcile)
+    yield from world_time(monkeypatch)
 
 
 def make(behaviour: Behaviour | None = None, **spec: Any) -> World:

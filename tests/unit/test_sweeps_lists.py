@@ -1,7 +1,7 @@
 """Sweeps whose points are a list in the store: read once, believed in nothing, extended by their points."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +12,11 @@ from worldclock import TimedWorld, world_time
 
 from simops_crds.names import upload_key
 from simops_crds.space import listed
-from simops_operator.sweeps import reconcile, resync
 
 
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    yield from world_time(monkeypatch, reconcile)
+    yield from world_time(monkeypatch)
 
 
 def points(count: int) -> list[dict[str, Any]]:
@@ -140,7 +139,7 @@ def test_a_list_that_does_not_begin_with_the_points_that_there_are_is_refused(ot
     assert (world.status["succeededPoints"], len(world.ran)) == ("0-5", 6)
 
 
-def test_lists_go_after_a_week_unless_a_sweep_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_go_after_a_week_unless_a_sweep_waits_for_them() -> None:
     world = world_of(points(4), suspend=True)
     upload(world, points(2))
     upload(world, points(3))
@@ -148,12 +147,6 @@ def test_lists_go_after_a_week_unless_a_sweep_waits_for_them(monkeypatch: pytest
     wanted, old, young = keys
     world.written = dict.fromkeys((wanted, old), world.now - timedelta(days=8)) | {young: world.now - timedelta(days=6)}
 
-    class Now(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return world.now
-
-    monkeypatch.setattr(resync, "datetime", Now)
     world.has_bucket = True
     run_now(world.resync.run((NAMESPACE,)))
     assert {wanted, young} == {key for key in world.objects if key.startswith("uploads/")}

@@ -13,14 +13,13 @@ from world import run_now
 from worldclock import TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
-from simops_operator.sweeps import reconcile
 
 WRITES = {"apply_job", "patch_job_spec", "delete_job", "stop_pod", "delete_sweep", "write_status", "post_event"}
 
 
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    yield from world_time(monkeypatch, reconcile)
+    yield from world_time(monkeypatch)
 
 
 def fails(*indexes: int, times: int = 99) -> Plan:

@@ -14,9 +14,7 @@ from worldclock import Clock, TimedWorld, world_time
 
 from simops_crds.names import REUSE_PREFIX, sweep_prefix
 from simops_crds.v1alpha1 import EnvVar, RunSpec
-from simops_operator import reconcile as jobs_reconcile
 from simops_operator.core.reuse import family_of, key_of
-from simops_operator.sweeps import reconcile
 
 IMAGE = "sim:local@sha256:" + "a" * 64
 SPEC: dict[str, Any] = {"template": {"image": IMAGE, "command": ["run"]}, "space": grid(10), "pointsPerPod": 3}
@@ -24,7 +22,7 @@ SPEC: dict[str, Any] = {"template": {"image": IMAGE, "command": ["run"]}, "space
 
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    yield from world_time(monkeypatch, reconcile, jobs_reconcile)
+    yield from world_time(monkeypatch)
 
 
 class World(TimedWorld):

@@ -1,42 +1,25 @@
 """Any order of events, lags, outages, kills and changes of mind: what stays true of a sweep in all of them."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from builders import NAMESPACE
-from hypothesis import HealthCheck, settings
+from histories import HISTORIES
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sweepworld import SWEEP, Plan, SweepWorld, grid
 from world import run_now
+from worldclock import Clock, TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import FINAL_PHASES
-from simops_operator.sweeps import reconcile
-
-_worlds: list[SweepWorld] = []
-
-
-def _now() -> datetime:
-    return _worlds[-1].now
-
-
-class World(SweepWorld):
-    """A world whose clock is the operator's."""
-
-    def restart(self) -> None:
-        _worlds[:] = [self]
-        super().restart()
 
 
 @pytest.fixture(autouse=True)
 def _world_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(reconcile, "_now", _now)
-    yield
-    _worlds.clear()
+    yield from world_time(monkeypatch)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -73,7 +56,7 @@ class AnyHistory(RuleBasedStateMachine):
         plan = Plan(lambda index, ran: codes[(3 * index + min(ran, 2)) % 36], fates, messages)
         self.retries, self.total = retries, points
         spec: Any = {"pointsPerPod": size, "retriesPerPoint": retries, "suspend": suspend}
-        self.world = World(plan, points=points, **spec)
+        self.world = TimedWorld(plan, points=points, **spec)
 
     # What goes on by itself
     @rule(times=st.integers(1, 3))
@@ -181,12 +164,12 @@ class AnyHistory(RuleBasedStateMachine):
     # What stays true. The model itself checks each final status: each point is in one state and once in the table, the record is there.
     @invariant()
     def statuses_are_a_second_apart(self) -> None:
-        for (one, before), (other, after) in pairwise(self.world.written_at if _worlds else []):
+        for (one, before), (other, after) in pairwise(self.world.written_at if Clock.world is not None else []):
             assert one != other or (after - before).total_seconds() >= 1
 
     @invariant()
     def counts_are_true_while_it_runs(self) -> None:
-        if not _worlds or "points" not in self.world.status:
+        if Clock.world is None or "points" not in self.world.status:
             return
         status = self.world.status
         for name in ("succeeded", "failed", "active", "cancelled"):
@@ -195,14 +178,14 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def rounds_are_bounded(self) -> None:
-        if _worlds:
+        if Clock.world is not None:
             # Each point fails or is lost so often at most in each order; probes and hands add rounds of their own.
             each = (self.retries + 1) + (self.retries + 4) + 3
             assert self.world.jobs_made <= each * (self.orders + 1) + 2 * self.hands + self.total
 
     def teardown(self) -> None:
         """The world becomes fair: everything works, nobody holds the sweep any more."""
-        if not _worlds:
+        if Clock.world is None:
             return
         world = self.world
         world.store_is_up, world.calls.die_at = True, None
@@ -232,6 +215,4 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+TestAnyHistory.settings = HISTORIES

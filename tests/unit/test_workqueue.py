@@ -281,3 +281,17 @@ async def test_the_age_of_its_head_tells_whether_work_moves() -> None:
     await asyncio.sleep(0.02)
     await queue.add("a")
     assert queue.head_age >= 0.02
+
+
+async def test_groups_take_turns() -> None:
+    queue: WorkQueue[str] = WorkQueue(lambda key: key[0])
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    for key in ("a1", "a2", "a3", "a4", "b1", "b2"):
+        await queue.add(key)
+    async with working(queue, handle):
+        await until(lambda: len(seen) == 6)
+    assert seen == ["a1", "b1", "a2", "b2", "a3", "a4"]

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from simops_crds.indexes import Indexes
@@ -16,6 +16,7 @@ from simops_crds.names import FINAL_PHASES, SWEEP_OWNED_PREFIX, Reason, round_jo
 from simops_io import logs
 from simops_operator import metrics
 from simops_operator.cache import Key
+from simops_operator.clock import CLOCK
 from simops_operator.cluster import SWEEPS_PLURAL, ApiError, Cluster, event_of
 from simops_operator.core.config import JobConfig
 from simops_operator.core.events import event_for
@@ -192,7 +193,7 @@ class SweepReconciler:
 
     def _situation(self, sweep: Sweep, memory: Memory) -> Situation:
         present = self._cache.of(sweep.uid)
-        now = _now()
+        now = CLOCK.now()
         memory.pace.note(now, len(memory.books.succeeded | memory.books.failed | memory.gathered.results.ended))
         number = memory.books.rounds
         pods = tuple(p for p in present.pods.values() if p.number == number)
@@ -326,14 +327,14 @@ class SweepReconciler:
         if lines and memory.index is not None:
             await self._shelf(sweep).write_table(lines, memory.index)
             memory.gathered = memory.gathered.written()
-        memory.flushed_at = _now()
+        memory.flushed_at = CLOCK.now()
 
     async def _write_table(self, sweep: Sweep, memory: Memory, key: Key) -> None:
         if not memory.gathered.unwritten:
             return
-        since = (_now() - memory.flushed_at).total_seconds() if memory.flushed_at is not None else 0.0
+        since = (CLOCK.now() - memory.flushed_at).total_seconds() if memory.flushed_at is not None else 0.0
         if memory.flushed_at is None:
-            memory.flushed_at = _now()
+            memory.flushed_at = CLOCK.now()
         if since >= TABLE_SECONDS:
             await self._flush(sweep, memory)
         else:
@@ -343,7 +344,7 @@ class SweepReconciler:
     @staticmethod
     def _status_wait(memory: Memory) -> float:
         """Return how long no status may be written, in seconds."""
-        return (memory.status_due - _now()).total_seconds() if memory.status_due is not None else 0.0
+        return (memory.status_due - CLOCK.now()).total_seconds() if memory.status_due is not None else 0.0
 
     async def _write_status(self, sweep: Sweep, words: Told, memory: Memory) -> Sweep:
         status = words.status
@@ -361,7 +362,7 @@ class SweepReconciler:
                 self._cache.doubtful.add(sweep.uid)  # ask again what it is like now
             raise
         size = len(json.dumps(status)) + sum(map(len, (words.ranges or {}).values()))
-        memory.status_due = _now() + timedelta(seconds=max(_STATUS_SECONDS, size / _STATUS_BYTES_A_SECOND))
+        memory.status_due = CLOCK.now() + timedelta(seconds=max(_STATUS_SECONDS, size / _STATUS_BYTES_A_SECOND))
         after = sweep_of(obj)
         self._cache.put_sweep(after)
         if after.finished and not sweep.finished:
@@ -379,7 +380,7 @@ class SweepReconciler:
             sweep.uid,
             *event,
             key=f"{after.version:x}",
-            now=format_time(_now()),
+            now=format_time(CLOCK.now()),
             about="SimulationSweep",
         )
         try:
@@ -432,7 +433,3 @@ class SweepReconciler:
 
 class _JobRejectedError(Exception):
     """The API server refused the Job for good."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

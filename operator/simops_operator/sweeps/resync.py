@@ -2,12 +2,11 @@
 
 import json
 import logging
-import time
-from datetime import UTC, datetime
 
 from simops_crds.names import LABEL_SWEEP, LABEL_UID, SWEEP_EXPIRY_PREFIX, SWEEP_OWNED_PREFIX, sweep_prefix
 from simops_operator import metrics
 from simops_operator.cache import Key
+from simops_operator.clock import CLOCK
 from simops_operator.cluster import Cluster, KubeDict
 from simops_operator.core.config import JobConfig
 from simops_operator.core.sweeps.plan import expiry_of
@@ -74,7 +73,7 @@ class SweepResync:
         elif sweep.uid not in self._cache.deleted:
             self._cache.finish(sweep.uid)  # events of its Jobs and Pods mean nothing
         due = expiry_of(sweep, self._config)
-        seconds = (due - datetime.now(UTC)).total_seconds() if due is not None else None
+        seconds = (due - CLOCK.now()).total_seconds() if due is not None else None
         if seconds is not None and seconds < self._interval:
             self._cache.revisits.add(sweep.uid)
             await self._queue.add_later(Key(sweep.namespace, sweep.name, sweep.uid), seconds)
@@ -144,7 +143,7 @@ class SweepResync:
         specs = [sweep.spec for sweep in self._cache.sweeps.values() if sweep.spec is not None]
         wanted = {spec.space.points_from.digest for spec in specs if spec.space.points_from is not None}
         for namespace in namespaces:
-            await remove_old(self._store, namespace, wanted, datetime.now(UTC))
+            await remove_old(self._store, namespace, wanted, CLOCK.now())
 
     async def expire(self) -> None:
         """Remove results whose time has come; the record stays and says so.
@@ -152,7 +151,7 @@ class SweepResync:
         Raises:
             StoreError: the store does not answer.
         """
-        now = int(time.time())
+        now = int(CLOCK.now().timestamp())
         for key in await self._store.list_keys(f"{SWEEP_EXPIRY_PREFIX}/"):
             parts = key.split("/")
             if len(parts) != 5 or not parts[1].isdecimal():
