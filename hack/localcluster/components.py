@@ -14,6 +14,9 @@ PAUSE_IMAGE = "localhost/pause:3.10"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CNI_PLUGIN_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
 MAX_PODS = 240  # the Pod network has 253 addresses
+POD_PIDS = (
+    1024  # processes and threads that a Pod may have: one that makes them without end must not take the node with it
+)
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ def kubelet_config(spec: Spec) -> dict[str, object]:
         "clusterDomain": DOMAIN,
         "resolvConf": spec.config("resolv.conf"),
         "maxPods": MAX_PODS,
+        "podPidsLimit": POD_PIDS,
         "containerLogMaxSize": "1Gi",
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%"},

@@ -6,17 +6,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from localcluster.components import POD_PIDS
 from localcluster.golang import tool
 from localcluster.paths import cluster_paths, image_archive, log_file
 from localcluster.progress import StepError, run_logged
 
 CREATE_TIMEOUT = 15 * 60
-# As the native provider's: logs are kept whole, since a run's log is a result, and a nearly full disk evicts nothing.
+# As the native provider's: logs are kept whole, since a run's log is a result, a nearly full disk evicts nothing, and no Pod takes all processes.
 KUBELET = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
     "containerLogMaxSize": "1Gi",
     "imageGCHighThresholdPercent": 100,
+    "podPidsLimit": POD_PIDS,
 }
 
 

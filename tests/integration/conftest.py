@@ -61,7 +61,7 @@ def proxy() -> Iterator[Callable[[Server, Callable[[str], str | None]], Proxy]]:
     made: list[Proxy] = []
 
     def make(server: Server, spoil: Callable[[str], str | None]) -> Proxy:
-        made.append(Proxy(server, spoil))
+        made.append(Proxy(("127.0.0.1", server.port), spoil))
         return made[-1]
 
     yield make

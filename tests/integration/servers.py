@@ -133,6 +133,11 @@ class Server:
 _ANSWERS = {
     "503": (b"503 Slow Down", b""),
     "403": (b"403 Forbidden", b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
+    "507": (
+        b"507 Insufficient Storage",
+        b"<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive threshold."
+        b"</Message></Error>",
+    ),
 }
 
 
@@ -141,14 +146,15 @@ class Proxy:
 
     `reset`: the connection is reset before the store sees anything. `503`: the proxy answers. `cut`: the store gets half
     of the body. `lost`: the store does it and the answer is lost. `half`: the answer ends in its middle. `trickle`: the
-    body goes through slowly. `403`: the proxy answers that access is denied.
+    body goes through slowly. `403`: the proxy answers that access is denied. `507`: that the store is full.
     """
 
-    def __init__(self, server: Server, spoil: Callable[[str], str | None]) -> None:
-        self._target = ("127.0.0.1", server.port)
+    def __init__(self, target: tuple[str, int], spoil: Callable[[str], str | None], address: str = "127.0.0.1") -> None:
+        """``target``: where the store is; ``address``: where to listen."""
+        self._target = target
         self._spoil = spoil
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server((address, 0))
+        self.endpoint = f"http://{address}:{self._listener.getsockname()[1]}"
         self.mishaps: list[str] = []
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
