@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chaos.apiproxy import Mishap, Request, at_random
 from chaos.rig import Rig
 from e2e.cluster import SYSTEM, Refused
-from e2e.lab import PODS
+from e2e.lab import JOBS, PODS
 
 Fault = Callable[[Rig, random.Random], None]
 NOW = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
@@ -135,6 +135,22 @@ def pods_deleted(rig: Rig, chance: random.Random) -> None:
     rig.hold(20, step)
 
 
+def jobs_deleted(rig: Rig, chance: random.Random) -> None:
+    """Every third Kubernetes Job is deleted by hand while it runs."""
+    seen: set[str] = set()
+
+    def step() -> None:
+        for found in rig.lab.cluster.items(JOBS, labelSelector="app.kubernetes.io/managed-by=simops"):
+            name = found["metadata"]["name"]
+            if name in seen or not found["status"].get("active"):
+                continue
+            seen.add(name)
+            if chance.random() < 0.34:
+                rig.lab.cluster.request("DELETE", f"{JOBS}/{name}?propagationPolicy=Background")
+
+    rig.hold(20, step)
+
+
 def everything_at_once(rig: Rig, chance: random.Random) -> None:
     """The operator is killed while API server and store fail now and then."""
     rig.operator.proxy.spoil = at_random(chance, 0.2, 409, 429, 500, 503)
@@ -160,6 +176,8 @@ def late_statuses(met: Callable[[], bool]) -> Callable[[Request], Mishap | None]
     return spoil
 
 
+BY_HAND = (pods_deleted, jobs_deleted)
+"""What people do to Pods and Jobs of a run: it runs again, or says that it cannot; a Job that is deleted is made anew."""
 FEW: tuple[Fault, ...] = (server_errors, watches_go_silent, store_unavailable, clock_jumps)
 """What `make test` tries."""
 ALL: tuple[Fault, ...] = (
@@ -175,5 +193,6 @@ ALL: tuple[Fault, ...] = (
     store_full,
     store_slow,
     pods_deleted,
+    jobs_deleted,
     everything_at_once,
 )

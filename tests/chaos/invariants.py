@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -25,10 +25,16 @@ class Accepted:
     phases: frozenset[str]
     deleted: bool = False
     """Whether somebody has deleted it."""
+    jobs_deleted: bool = False
+    """Whether somebody has deleted its Kubernetes Jobs, which are made anew then."""
 
     @classmethod
     def of(cls, run: Run, *phases: str) -> "Accepted":
         return cls(run, frozenset(phases))
+
+    def may_also(self, phase: str, *, jobs_deleted: bool) -> "Accepted":
+        """Return the same with one more end that is right."""
+        return replace(self, phases=self.phases | {phase}, jobs_deleted=jobs_deleted)
 
 
 def await_the_end(lab: Lab, accepted: Iterable[Accepted], *, within: float = 300) -> None:
@@ -76,7 +82,7 @@ def _object(lab: Lab, one: Accepted) -> Iterator[str]:
 def _run(lab: Lab, one: Accepted) -> Iterator[str]:
     """One Kubernetes Job, and of a run that has succeeded exactly one bundle, whole, and its log."""
     run = one.run
-    if len(run.kubernetes_jobs) > 1:
+    if len(run.kubernetes_jobs) > 1 and not one.jobs_deleted:
         yield f"{len(run.kubernetes_jobs)} Kubernetes Jobs were made for it"
     if one.deleted:
         return
@@ -113,7 +119,7 @@ def _sweep(lab: Lab, one: Accepted) -> Iterator[str]:
         return
     run = one.run
     assert isinstance(run, Sweep)
-    if len(run.kubernetes_jobs) > len(run.rounds):
+    if len(run.kubernetes_jobs) > len(run.rounds) and not one.jobs_deleted:
         yield f"{len(run.kubernetes_jobs)} Kubernetes Jobs were made for {len(run.rounds)} rounds"
     try:
         run.whole()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from e2e.lab import NAMESPACE, Lab
+from e2e.cluster import until
+from e2e.lab import HELD, NAMESPACE, TESTBOX, Lab
 
 from simops_demo import gateway, installation
 from simops_images.catalogue import ROOT
@@ -82,6 +83,28 @@ def test_a_sweep_of_too_many_points_is_refused_with_their_number_whoever_asks(
     )
     assert done.returncode != 0
     assert "it has 1000000 points, and a sweep has at most 200000 here" in done.stderr
+
+
+def test_all_that_a_person_may_ask_for_works_with_the_rights_that_the_chart_gives_the_gateway(
+    session: gateway.Session,
+) -> None:
+    call, name = session.client.request, "rights"
+    again = {"Idempotency-Key": "e2e-rights"}
+    held = {"image": TESTBOX, "command": ["sh", "-c", HELD]}
+    first, second = (call("POST", "/api/v1/jobs", json=held, headers=again) for _ in range(2))
+    assert (first.status_code, second.json()) == (201, first.json()), second.text
+    (run,) = first.json()["jobs"]
+    until(lambda: "attempt" in call("GET", f"/api/v1/jobs/{run}/logs").text, "the log of a run that runs")
+    assert call("DELETE", f"/api/v1/jobs/{run}").status_code == 202
+
+    space = {"axes": [{"name": "x", "integers": {"low": 0, "high": 3}}]}
+    body = {"name": name, "image": TESTBOX, "command": ["sh", "-c", "exit 1"], "space": space, "points_per_pod": 4}
+    made = call("POST", "/api/v1/sweeps", json=body)
+    assert made.status_code == 201, made.text
+    path = f"/api/v1/sweeps/{made.json()['sweep']}"
+    until(lambda: call("GET", path).json()["status"] == "Failed", lambda: call("GET", path).text, within=180)
+    assert call("POST", f"{path}/rerun", json={"points": "failed"}).status_code == 202
+    assert call("DELETE", path).status_code == 202
 
 
 def test_two_replicas_are_replaced_without_a_request_that_is_lost(

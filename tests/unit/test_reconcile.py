@@ -10,7 +10,9 @@ from world import KEY, Behaviour, World, run_now
 from worldclock import Clock, world_time
 
 from simops_crds.names import archive_key
+from simops_operator.cache import Key
 from simops_operator.cluster import ApiError
+from simops_operator.pace import PATIENCE_SECONDS, Pace
 from simops_operator.store import StoreError
 
 ARCHIVED = archive_key(NAMESPACE, int(T0.timestamp()), NAME, UID)
@@ -383,3 +385,54 @@ def test_a_job_deleted_by_hand_is_made_again() -> None:
     assert world.final is not None
     assert world.final["phase"] in ("Succeeded", "Failed")
     assert world.jobs_made == 2
+
+
+class TestTurns:
+    """A run whose Job may not be made yet."""
+
+    def waiting(self) -> tuple[World, Pace, Key]:
+        world = make()
+        pace, other = Pace(1, lambda: 0.0), Key("elsewhere", "other", "other-uid")
+        assert pace.enter(other)
+        world.reconciler._pace = pace
+        world.work()
+        return world, pace, other
+
+    def test_it_makes_no_job_and_is_looked_at_again(self) -> None:
+        world, pace, _ = self.waiting()
+        assert not world.jobs
+        assert (pace.waiting, world.queue.later[KEY]) == (1, PATIENCE_SECONDS)
+
+    def test_it_is_woken_when_another_one_has_its_pod(self) -> None:
+        world, _, other = self.waiting()
+        run_now(world.reconciler._give_place(other))
+        assert KEY in world.queue.keys
+        world.be_fair()
+        assert world.status["phase"] == "Succeeded"
+        assert world.jobs_made == 1
+
+    def test_its_pod_gives_the_place_to_the_next(self) -> None:
+        world, pace, other = self.waiting()
+        run_now(world.reconciler._give_place(other))
+        world.be_fair()
+        assert pace.enter(Key("elsewhere", "third", "third-uid"))
+
+    def test_it_can_be_cancelled_while_it_waits(self) -> None:
+        world, pace, _ = self.waiting()
+        world.change_spec(cancelled=True)
+        world.be_fair()
+        assert world.status["phase"] == "Cancelled"
+        assert (world.jobs_made, pace.waiting) == (0, 0)
+
+    def test_it_can_be_deleted_while_it_waits(self) -> None:
+        world, pace, _ = self.waiting()
+        world.delete_run()
+        world.be_fair()
+        assert (world.jobs_made, pace.waiting) == (0, 0)
+
+    def test_one_that_is_suspended_needs_no_place(self) -> None:
+        world = make(suspend=True)
+        world.reconciler._pace = pace = Pace(1, lambda: 0.0)
+        pace.enter(Key("elsewhere", "other", "other-uid"))
+        world.work()
+        assert world.jobs_made == 1

@@ -53,3 +53,9 @@ def test_what_was_asked_for_is_told_with_the_answer_and_others_are_left_out() ->
         event(me, "list", resource="pods")[:20],
     ]
     assert list(asked(lines, me)) == [(Right("", "pods/log", "get"), True), (Right("", "secrets", "get"), False)]
+
+
+def test_an_apply_that_makes_an_object_uses_the_right_to_create_it() -> None:
+    me = user_of("system", "operator")
+    line = json.loads(event(me, "patch", resource="jobs", apiGroup="batch")) | {"responseStatus": {"code": 201}}
+    assert {str(right) for right, _ in asked([json.dumps(line)], me)} == {"patch jobs.batch", "create jobs.batch"}
