@@ -4,7 +4,7 @@ After https://kubernetes.io/docs/concepts/services-networking/network-policies/ 
 here is an error and never passed over: a rule that is half understood would be judged wrongly.
 
 Where the reference leaves it to the network plugin, the answer is the wider one: an ipBlock matches the addresses of Pods too. A connection to a
-Service is judged at the Pod behind it, as most plugins do.
+Service is judged at the Pod behind it, as most plugins do. What a Pod's own node sends it is always let in, and not asked about here.
 """
 
 from collections.abc import Iterable, Mapping

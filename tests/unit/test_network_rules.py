@@ -1,19 +1,20 @@
 """Who reaches what: the chart's NetworkPolicies, evaluated for the Pods that SimOps makes and for others, without a cluster.
 
-Each line of ``REACHES`` names everything that somebody reaches. All else is closed to them, and each of both becomes a row of the table.
+Each line of ``REACHES`` names everything that somebody reaches; all else is closed to them. Every place, reached or closed, becomes a row of the table.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from ipaddress import IPv6Address, IPv6Network, ip_network
 from typing import NamedTuple
 
 import pytest
+import yaml
 from builders import CONFIG, NAME, UID
 from netpol import Cluster, End, Outside, Pod, Port, selects
 from sweepworld import sweep_object
-from unit.test_chart_render import EXTERNAL, Object, one, render
+from unit.test_chart_render import CHART, EXTERNAL, Object, one, render
 
 from simops_crds.indexes import Indexes
 from simops_crds.v1alpha1 import SimulationJobSpec
@@ -42,17 +43,24 @@ ADDRESSES = {
     "the API server": "10.0.0.1",
     "the instance metadata": "169.254.169.254",
     "the instance metadata by IPv6": "fd00:ec2::254",
+    "Google's instance metadata by IPv6": "fd20:ce::254",
+    "Alibaba's instance metadata": "100.100.100.200",
+    "Azure's WireServer": "168.63.129.16",
     "a public address": "203.0.113.7",
     "a public address by IPv6": "2001:db8::7",
     "S3": "198.51.100.20",
     "a private address": "192.168.1.5",
+    "a private address by NAT64": "64:ff9b::c0a8:105",
+    # Of no use on the Internet, and where some clusters of EKS and GKE have their Pods.
+    "a Pod address of 198.18.0.0/15": "198.19.0.1",
+    "a Pod address of 240.0.0.0/4": "240.0.0.1",
     "S3 in the data centre": "10.9.0.5",
 }
 
 
 def simulation(network: Network, namespace: str) -> str:
     """Return how a simulation Pod is called here."""
-    return f"{network} in {namespace}"
+    return f"a simulation of network {network} in {namespace}"
 
 
 IN_LAB = {network: simulation(network, "lab") for network in Network}
@@ -86,14 +94,21 @@ ANY_AT_443 = (
     | at("a public address", 443)
     | at("a public address by IPv6", 443)
     | at("a private address", 443)
+    | at("a private address by NAT64", 443)
     | at("the API server", 443)
     | at("a shop in web", 443)
 )
 NOBODYS = set().union(*(at(name, STOP_PORT) for name in SIMULATIONS)) | at("the operator", 8080) | at("the store", 9001)
-METADATA = at("the instance metadata", 80, 443) | at("the instance metadata by IPv6", 80)
+METADATA = (
+    at("the instance metadata", 80, 443)
+    | at("the instance metadata by IPv6", 443)
+    | at("Google's instance metadata by IPv6", 443)
+    | at("Alibaba's instance metadata", 443)
+    | at("Azure's WireServer", 443, 32526)
+)
 EVERYTHING: set[Place] = set().union(
     STORE, DNS, METRICS, GATEWAY, DATA_CENTRE, API_SERVER, PUBLIC, FOREIGN_PODS, ANY_AT_443, NOBODYS, METADATA,
-    at("a private address", 80),
+    at("a private address", 80), at("a Pod address of 198.18.0.0/15", 80), at("a Pod address of 240.0.0.0/4", 80),
 )  # fmt: skip
 CLUSTER = DNS | FOREIGN_PODS | METRICS | GATEWAY
 BY_NAME = "kubernetes\\.io/metadata\\.name"
@@ -170,7 +185,7 @@ REACHES: dict[str, dict[str, set[Place]]] = {
         "a shop in web": OPEN,
         "Prometheus": OPEN,
         "the Ingress": OPEN,
-        # Labels of others' Pods mean nothing in the wrong namespace.
+        # The labels of our Pods mean nothing in the wrong namespace.
         "a false operator in lab": OPEN,
         "a false simulation in web": OPEN,
         "a private address": OPEN,
@@ -211,7 +226,11 @@ REACHES: dict[str, dict[str, set[Place]]] = {
         "the operator": STORE | DNS | API_SERVER,
         "the gateway": STORE | DNS | API_SERVER,
     },
-    "with traces": {**EMBEDDED, "the operator": PROGRAMS | COLLECTOR, "the gateway": PROGRAMS | COLLECTOR},
+    "with traces": {
+        IN_LAB[Network.NONE]: STORE | DNS,
+        "the operator": PROGRAMS | COLLECTOR,
+        "the gateway": PROGRAMS | COLLECTOR,
+    },
     "without policies": dict.fromkeys(
         [*IN_LAB.values(), "the operator", "the gateway", "the store", "a shop in web"], EVERYTHING
     ),
@@ -231,7 +250,7 @@ class Row(NamedTuple):
         """Return it as a sentence."""
         verb = "reaches" if self.allowed else "does not reach"
         place = f"{self.port.number}" if self.port.protocol == "TCP" else f"{self.port.number} by {self.port.protocol}"
-        return f"{self.variant} {self.source} {verb} {self.target} at {place}"
+        return f"{self.variant}, {self.source} {verb} {self.target} at {place}"
 
 
 def rows() -> Iterator[Row]:
@@ -322,6 +341,17 @@ def test_every_policy_is_about_somebody(variant: str) -> None:
 
 
 def test_every_place_of_the_table_is_somebodys() -> None:
-    named = {actor for actor, _ in chain(EVERYTHING, *(r for v in REACHES.values() for r in v.values()))}
-    assert named <= ends("with the embedded store").keys()
+    assert {actor for actor, _ in EVERYTHING} <= ends("with the embedded store").keys()
     assert all(reached <= EVERYTHING for sources in REACHES.values() for reached in sources.values())
+
+
+def test_private_ranges_are_named_as_nat64_writes_them_too() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    ranges = {ip_network(cidr) for cidr in values["networkPolicies"]["privateRanges"]}
+    # RFC 6052: the last 32 bits are the IPv4 address.
+    prefix = int(IPv6Address("64:ff9b::"))
+    by_nat64 = {
+        IPv6Network((prefix + int(four.network_address), 96 + four.prefixlen)) for four in ranges if four.version == 4
+    }
+    assert by_nat64
+    assert by_nat64 <= ranges
