@@ -183,8 +183,6 @@ REACHES: dict[str, dict[str, set[Place]]] = {
         "the store": set(),
         "a notebook in lab": OPEN,
         "a shop in web": OPEN,
-        "Prometheus": OPEN,
-        "the Ingress": OPEN,
         # The labels of our Pods mean nothing in the wrong namespace.
         "a false operator in lab": OPEN,
         "a false simulation in web": OPEN,
@@ -200,24 +198,20 @@ REACHES: dict[str, dict[str, set[Place]]] = {
     "with a store of an address": {
         **simulations(DATA_CENTRE, dns=False),
         "the operator": PROGRAMS - STORE | DATA_CENTRE,
-        "the gateway": PROGRAMS - STORE | DATA_CENTRE,
     },
     "with a store in the cluster": {
         **simulations(STORAGE),
-        "the operator": PROGRAMS - STORE | STORAGE,
         "the gateway": PROGRAMS - STORE | STORAGE,
     },
     "with a backup of the store": {
         "a backup in storage": OPEN | STORE,
         "another S3 in storage": OPEN,
-        "a notebook in lab": OPEN,
     },
     "with gatewayFrom and metricsFrom": {
         IN_LAB[Network.CLUSTER]: STORE | CLUSTER - METRICS - GATEWAY,
         "the Ingress": OPEN - METRICS,
         "Prometheus": OPEN - GATEWAY,
         "the collector": OPEN - METRICS - GATEWAY,
-        "a notebook in lab": OPEN - METRICS - GATEWAY,
         "a shop in web": OPEN - METRICS - GATEWAY,
         "a public address": OPEN - METRICS - GATEWAY,
     },
@@ -231,9 +225,7 @@ REACHES: dict[str, dict[str, set[Place]]] = {
         "the operator": PROGRAMS | COLLECTOR,
         "the gateway": PROGRAMS | COLLECTOR,
     },
-    "without policies": dict.fromkeys(
-        [*IN_LAB.values(), "the operator", "the gateway", "the store", "a shop in web"], EVERYTHING
-    ),
+    "without policies": dict.fromkeys([*IN_LAB.values(), "the operator", "the store", "a shop in web"], EVERYTHING),
 }
 
 
