@@ -68,6 +68,18 @@ class Behaviour:
     """Steps of the kubelet that each takes."""
 
 
+_ANSWERED = {
+    "apply_job",
+    "patch_job_spec",
+    "delete_job",
+    "stop_pod",
+    "delete_run",
+    "delete_sweep",
+    "write_status",
+    "post_event",
+}
+
+
 @dataclass
 class Calls:
     """What was called, and where the operator dies."""
@@ -76,6 +88,8 @@ class Calls:
     die_at: int | None = None
     die_after: bool = False
     """Whether the call that it dies at still has its effect."""
+    lose_at: int | None = None
+    """The call to the API server whose answer is lost, or the next one that changes something."""
 
     def before(self, name: str) -> None:
         self.log.append(name)
@@ -85,6 +99,9 @@ class Calls:
     def after(self, name: str) -> None:
         if self.die_after and self.die_at == len(self.log):
             raise asyncio.CancelledError(f"killed after {name}")
+        if name in _ANSWERED and self.lose_at is not None and self.lose_at <= len(self.log):
+            self.lose_at = None
+            raise ApiError(500, f"the answer to {name} was lost")
 
 
 class World:
@@ -539,7 +556,7 @@ def check_the_end(world: World) -> None:
     """What must be true at the moment at which a status becomes final."""
     status, objects = world.status, world.objects
     record = json.loads(objects[f"{PREFIX}/record.json"])
-    assert record["status"]["phase"] == status["phase"]
+    assert record["status"] == status
     pod = status.get("podName")
     bundle = (status.get("artifacts") or {}).get("bundle")
     if bundle:

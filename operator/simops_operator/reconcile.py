@@ -54,6 +54,8 @@ class _Memory:
     summaries: dict[str, Summary | None] = field(default_factory=dict)
     rejected: str = ""
     store_error: str = ""
+    recorded: Status | None = None
+    """The final status that this process has written into the record."""
 
     def facts(self) -> plan.Facts:
         return plan.Facts(dict(self.logs), dict(self.summaries), self.rejected, self.store_error)
@@ -148,6 +150,9 @@ class Reconciler:
         else:
             raise RuntimeError(f"{_MAX_STEPS} steps led to nothing that lasts")
         if run.finished:
+            if memory.recorded is not None and memory.recorded != run.status:
+                # Its end was told already: by a call whose answer was lost, or by another replica. The record says what the status says.
+                await self._write_record(run, dict(run.status), memory)
             await self._forget(key)
 
     async def _forget(self, key: Key) -> None:
@@ -223,7 +228,7 @@ class Reconciler:
                 text = await self._store.get_text(f"{_prefix(run)}/{pod}.json")
                 memory.summaries[pod] = parse_summary(text) if text else None
             case actions.WriteRecord(status):
-                await self._write_record(run, status)
+                await self._write_record(run, status, memory)
             case actions.DeleteRun():
                 await self._cluster.delete_run(run.namespace, run.name, run.uid)
 
@@ -269,7 +274,7 @@ class Reconciler:
             raise
         return True
 
-    async def _write_record(self, run: Run, status: Status) -> None:
+    async def _write_record(self, run: Run, status: Status, memory: _Memory) -> None:
         # The record first: the archive must never list what is not there. All of this is before the final status (or before the run is
         # forgotten), so a crash in between writes all of it again, under the same keys.
         await self._store.put_json(f"{_prefix(run)}/record.json", record_of(run, self._cache.pods_of(run.uid), status))
@@ -282,14 +287,14 @@ class Reconciler:
             await self._store.put_json(
                 f"{EXPIRY_PREFIX}/{int(expires.timestamp()):012d}/{run.namespace}/{run.name}/{run.uid}", {}
             )
+        memory.recorded = status
 
     async def _write_status(self, run: Run, status: Status) -> Run:
         try:
             with self._traces.change(run, "WriteStatus", **{"simops.job.new_phase": status["phase"]}):
                 obj = await self._cluster.write_status(run.namespace, run.name, run.version, run.uid, status)
-        except ApiError as error:
-            if error.status in (404, 409, 422):
-                self._cache.doubtful.add(run.uid)  # ask again what it is like now
+        except Exception:
+            self._cache.doubtful.add(run.uid)  # it may have been written all the same
             raise
         after = run_of(obj)
         self._cache.put_run(after)

@@ -68,7 +68,7 @@ def node_not_ready(rig: Rig, _chance: random.Random) -> None:
 def operator_killed(rig: Rig, chance: random.Random) -> None:
     """The operator is killed by SIGKILL eight times."""
     for _ in range(8):
-        rig.hold(chance.uniform(0.5, 5))
+        rig.hold(chance.uniform(1, 10))
         rig.operator.kill()
 
 

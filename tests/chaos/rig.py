@@ -2,9 +2,9 @@
 
 import base64
 import os
-import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,7 +25,6 @@ from localcluster.state import read_state
 from simops_images.catalogue import ROOT
 
 _PARTS = ("operator", "crds", "tests")
-_STOP_SECONDS = 30
 _FAKETIME = "libfaketime.so.1"
 POLICY = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
 
@@ -42,39 +41,39 @@ def faketime() -> Path:
     return path
 
 
-@dataclass
 class Operator:
-    """One process."""
+    """One process, started again half a second after it has ended, as a Pod's is."""
 
-    environ: dict[str, str]
-    folder: Path
-    proxy: ApiProxy
-    safeguards_off: tuple[str, ...] = ()
-    process: subprocess.Popen[bytes] | None = None
-    starts: int = 0
+    def __init__(self, environ: dict[str, str], folder: Path, proxy: ApiProxy, safeguards_off: tuple[str, ...]) -> None:
+        self.proxy = proxy
+        self.folder = folder
+        self.safeguards_off = safeguards_off
+        self.starts = 0
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
 
     @property
     def log(self) -> Path:
         return self.folder / "operator.log"
 
     def start(self) -> None:
-        """Start it unless it runs."""
-        if self.process is not None and self.process.poll() is None:
-            return
-        self.starts += 1
-        with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "chaos.process", *self.safeguards_off]
-            self.process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log, cwd=self.folder)
+        self._thread.start()
 
-    def signal(self, number: signal.Signals) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
+    def _keep(self) -> None:
+        command = [sys.executable, "-m", "chaos.process", *self.safeguards_off]
+        with self.log.open("ab") as log:
+            while not self._over.is_set():
+                self.starts += 1
+                self._process = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log, cwd=self.folder)
+                self._process.wait()
+                self._over.wait(0.5)
 
     def kill(self) -> None:
         """SIGKILL, as a node that dies."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(_STOP_SECONDS)
+        if self._process is not None:
+            self._process.kill()
 
     def shift_clock(self, seconds: int) -> None:
         """Let its time of day jump."""
@@ -83,7 +82,10 @@ class Operator:
         part.replace(self.folder / "clock")
 
     def close(self) -> None:
-        self.kill()
+        self._over.set()
+        while self._thread.is_alive():
+            self.kill()  # it may just have been started
+            self._thread.join(0.5)
         self.proxy.close()
 
 
@@ -125,12 +127,10 @@ class Rig:
         return operator
 
     def hold(self, seconds: float, step: Callable[[], None] = lambda: None) -> None:
-        """Let a fault last, and do something about twice a second meanwhile; operators that have ended themselves start again, as Pods do."""
+        """Let a fault last, and do something about twice a second meanwhile."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             step()
-            for operator in self.operators:
-                operator.start()
             time.sleep(0.5)
 
     def said(self) -> str:
@@ -193,6 +193,8 @@ def rigged(lab: Lab, host: Host, folder: Path) -> Iterator[Rig]:
         store = Proxy((service["spec"]["clusterIP"], 9000), spoil, address)
         stack.callback(store.close)
         rig = Rig(lab, host, store, folder, address, _environ(lab, folder, store.endpoint))
+        if lab.cluster.find(f"{POLICY}/chaos"):  # of a session that was killed
+            lab.cluster.request("DELETE", f"{POLICY}/chaos")
         lab.cluster.request("POST", POLICY, _policy(address))
         stack.callback(lab.cluster.request, "DELETE", f"{POLICY}/chaos")
         lab.cluster.scale("operator", 0)

@@ -47,4 +47,5 @@ def test_everything_that_was_accepted_comes_to_a_right_end(fault: Fault, simops:
         accepted = [one.may_also("Failed", jobs_deleted=fault is faults.jobs_deleted) for one in accepted]
     fault(rig, chance)
     await_the_end(simops, accepted)
-    assert broken(simops, accepted) == []
+    found = broken(simops, accepted)
+    assert found == []

@@ -78,6 +78,10 @@ class AnyHistory(RuleBasedStateMachine):
         self.world.calls.die_at = len(self.world.calls.log) + calls
         self.world.calls.die_after = has_effect
 
+    @rule(calls=st.integers(1, 6))
+    def an_answer_will_be_lost(self, calls: int) -> None:
+        self.world.calls.lose_at = len(self.world.calls.log) + calls
+
     @rule(is_up=st.booleans())
     def store_goes_or_comes(self, is_up: bool) -> None:
         self.world.store_is_up = is_up
@@ -132,7 +136,7 @@ class AnyHistory(RuleBasedStateMachine):
         if Clock.world is None:
             return
         world = self.world
-        world.store_is_up, world.calls.die_at = True, None
+        world.store_is_up, world.calls.die_at, world.calls.lose_at = True, None, None
         world.change_spec(suspend=False)
         world.be_fair()
         assert world.final is not None, world.status

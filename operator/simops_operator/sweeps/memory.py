@@ -8,6 +8,7 @@ from simops_operator.core.sweeps.books import Books, Round, Why
 from simops_operator.core.sweeps.estimate import Pace
 from simops_operator.core.sweeps.results import Gathered
 from simops_operator.core.sweeps.situation import Facts
+from simops_operator.core.sweeps.status import Told
 from simops_operator.sweeps.shelf import Index, Shelf
 
 
@@ -32,6 +33,8 @@ class Memory:
     pace: Pace = field(default_factory=Pace)
     status_due: datetime | None = None
     """Until then no status is written."""
+    recorded: Told | None = None
+    """The final status that this process has written into the record."""
     flushed_at: datetime | None = None
     """When the table was last written."""
 

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import time
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -115,6 +116,9 @@ class SweepReconciler:
                 await self._load(sweep, memory)
             sweep = await self._steps(key, sweep, memory)
             await self._write_table(sweep, memory, key)
+            if sweep.is_settled and memory.recorded is not None and memory.recorded.status != sweep.status:
+                # Its end was told already: by a call whose answer was lost, or by another replica. The record says what the status says.
+                await self._write_record(sweep, replace(memory.recorded, status=dict(sweep.status)), memory)
         except StoreError as error:
             memory.bucket_ready = False  # it may be gone
             await self._show_store_error(key, memory, error)
@@ -357,9 +361,10 @@ class SweepReconciler:
                 obj = await self._cluster.write_status(
                     sweep.namespace, sweep.name, sweep.version, sweep.uid, status, SWEEPS_PLURAL
                 )
-        except ApiError as error:
-            if error.status in (404, 409, 422):
-                self._cache.doubtful.add(sweep.uid)  # ask again what it is like now
+        except Exception:
+            # It may have been written all the same.
+            self._cache.doubtful.add(sweep.uid)
+            memory.status_due = CLOCK.now() + timedelta(seconds=_STATUS_SECONDS)
             raise
         size = len(json.dumps(status)) + sum(map(len, (words.ranges or {}).values()))
         memory.status_due = CLOCK.now() + timedelta(seconds=max(_STATUS_SECONDS, size / _STATUS_BYTES_A_SECOND))
@@ -392,6 +397,7 @@ class SweepReconciler:
     async def _write_record(self, sweep: Sweep, words: Told, memory: Memory) -> None:
         await self._ensure_bucket(memory)
         await write_record(self._store, sweep, record_of(self._situation(sweep, memory), words))
+        memory.recorded = words
 
     async def _show_store_error(self, key: Key, memory: Memory, error: StoreError) -> None:
         """Tell the person that the sweep waits for the store; stop what is to be stopped all the same."""
