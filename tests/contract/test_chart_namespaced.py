@@ -70,9 +70,18 @@ class Installer:
 
     def run(self, program: str, *arguments: str) -> str:
         """Run a program; return what it complains of, empty when it has done everything."""
-        command = [str(tool(program)), f"--kubeconfig={self._kubeconfig}", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = self._done(program, *arguments)
         return done.stderr if done.returncode else ""
+
+    def told(self, program: str, *arguments: str) -> str:
+        """Run a program; return what it says."""
+        done = self._done(program, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _done(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(tool(program)), f"--kubeconfig={self._kubeconfig}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     def grant(self, rules: Rules) -> None:
         """Have these rules in both namespaces, in the place of those before."""
@@ -195,8 +204,13 @@ def test_who_has_installed_it_may_upgrade_it_and_look_at_it(installed: Installer
     changed = ("--set=operator.replicas=3,operator.logLevel=DEBUG",)
     arguments = ("simops", str(CHART), f"--namespace={LAB}", *SETTINGS, *changed)
     assert installed.run("helm", "upgrade", *arguments) == ""
-    assert installed.run("helm", "list", f"--namespace={LAB}") == ""
+    assert "simops" in installed.told("helm", "list", f"--namespace={LAB}")
     assert installed.run("kubectl", "get", "deployment", "simops-operator", f"--namespace={LAB}") == ""
+
+
+def test_the_notes_say_what_is_not_there(installed: Installer) -> None:
+    notes = " ".join(installed.told("helm", "get", "notes", "simops", f"--namespace={LAB}").split())
+    assert "No admission policy of this release refuses images that are not allowed" in notes
 
 
 def test_they_may_do_nothing_elsewhere(installed: Installer) -> None:
