@@ -1,7 +1,6 @@
 """An installation in namespaces of one's own: the Role that the chart's README has is enough for it, all of it is needed, and what is installed works."""
 
 import contextlib
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,16 +11,17 @@ import pytest
 import yaml
 from contract.access import Object, People, service_account
 from contract.objects import job
-from contract.server import ROOT, Api
+from contract.server import Api
 from kubernetes import config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ForbiddenError, NotFoundError
 from unit.test_api_serving import problem_in, serving
+from unit.test_chart_namespaced import installers_rules
+from unit.test_chart_render import CHART
 
 from localcluster.golang import tool
 from simops_api.settings import Settings
 
-CHART = ROOT / "charts" / "simops"
 LAB, SWEEPS = "own-lab", "own-lab-sweeps"
 NAMESPACES = (LAB, SWEEPS)
 ROLE = "simops-installer"
@@ -36,25 +36,14 @@ DEADLINE = 60.0
 Rules = list[dict[str, Any]]
 
 
-def documented() -> Rules:
-    """The rules of the Role in the README."""
-    text = (CHART / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- installer: start -->\n```yaml\n(.*?)```", text, re.DOTALL)
-    assert found
-    role = yaml.safe_load(found[1])
-    assert (role["kind"], role["metadata"]["name"]) == ("Role", ROLE)
-    rules: Rules = role["rules"]
-    return rules
-
-
-GRANTED = [(rule["apiGroups"][0], resource) for rule in documented() for resource in rule["resources"]]
+GRANTED = [(rule["apiGroups"][0], resource) for rule in installers_rules() for resource in rule["resources"]]
 
 
 def without(group: str, resource: str) -> Rules:
     """The same rules but for one resource."""
     left = [
         {**rule, "resources": [one for one in rule["resources"] if (rule["apiGroups"], one) != ([group], resource)]}
-        for rule in documented()
+        for rule in installers_rules()
     ]
     return [rule for rule in left if rule["resources"]]
 
@@ -127,7 +116,7 @@ def installer(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
             people.may(namespace, ROLE, [service_account(LAB, "installer")], verbs=["get"])
         kubeconfig = people.kubeconfig(people.token(LAB, "installer"), tmp_path_factory.mktemp("installer"))
         made = Installer(people, kubeconfig)
-        made.grant(documented())
+        made.grant(installers_rules())
         yield made
     finally:
         for undo in reversed(people.undo):
@@ -148,7 +137,7 @@ def test_without_one_of_its_rules_the_api_server_refuses(
     installer: Installer, manifests: list[Object], group: str, resource: str
 ) -> None:
     made = {one["kind"] for one in manifests if installer.resource(one).name == resource}
-    installer.grant(documented())
+    installer.grant(installers_rules())
     installer.until(manifests, refused=False)
     installer.grant(without(group, resource))
     # What the chart does not make it hands out.
@@ -158,7 +147,7 @@ def test_without_one_of_its_rules_the_api_server_refuses(
 @pytest.fixture(scope="module")
 def installed(installer: Installer, manifests: list[Object]) -> Iterator[Installer]:
     """The same, who has installed the chart."""
-    installer.grant(documented())
+    installer.grant(installers_rules())
     installer.until(manifests, refused=False)
     said = installer.run("helm", "install", "simops", str(CHART), f"--namespace={LAB}", *SETTINGS)
     assert said == ""

@@ -65,13 +65,24 @@ def test_without_a_gateway_its_settings_are_nobodys_concern() -> None:
     assert refusal("--set", f"{NAMESPACED},gateway.enabled=false,gateway.auth.audiences={{a}}") == ""
 
 
-def installers_role() -> Mapping[tuple[str, str], set[str]]:
+def installers_rules() -> list[dict[str, Any]]:
+    """The rules of the Role that the README hands out."""
     text = (CHART / "README.md").read_text(encoding="utf-8")
     found = re.search(r"<!-- installer: start -->\n```yaml\n(.*?)```", text, re.DOTALL)
     assert found
-    rules: list[dict[str, Any]] = yaml.safe_load(found[1])["rules"]
+    role = yaml.safe_load(found[1])
+    assert (role["kind"], role["metadata"]["name"]) == ("Role", "simops-installer")
+    rules: list[dict[str, Any]] = role["rules"]
+    return rules
+
+
+def installers_role() -> Mapping[tuple[str, str], set[str]]:
+    """What that Role allows."""
     return {
-        (group, name): set(rule["verbs"]) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]
+        (group, name): set(rule["verbs"])
+        for rule in installers_rules()
+        for group in rule["apiGroups"]
+        for name in rule["resources"]
     }
 
 
