@@ -1,7 +1,7 @@
 """Every call that the gateway makes to the API server, and nothing else. Async; nothing here decides anything."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any
 
 import aiohttp
@@ -39,8 +39,7 @@ class Cluster:
     """The API server, in the gateway's words."""
 
     def __init__(self, api: client.ApiClient, request_seconds: float = 15.0) -> None:
-        timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=5)
-        self._transport = Transport(api, FIELD_MANAGER, timeout, metrics.count_api_call)
+        self._transport = _transport(api, request_seconds)
 
     async def _call(
         self,
@@ -67,11 +66,7 @@ class Cluster:
         body: Any = None,
         content_type: str = "application/json",
     ) -> KubeDict:
-        try:
-            data = await self._transport.call(method, path, query=query, body=body, content_type=content_type)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnreachableError(f"{type(error).__name__}: {error}") from error
-        return parse(data)
+        return await _heard(self._transport.call(method, path, query=query, body=body, content_type=content_type))
 
     # Reading
     async def list_page(self, kind: Kind, namespace: str, limit: int, after: str) -> KubeDict:
@@ -114,12 +109,8 @@ class Cluster:
         return await self._call("GET", _path(kind, namespace, name))
 
     async def review(self, body: KubeDict) -> KubeDict:
-        """Return the answer to a TokenReview or SubjectAccessReview. It changes nothing: where the connection breaks it is asked once more."""
-        path = f"/apis/{body['apiVersion']}/{body['kind'].lower()}s"
-        try:
-            return await self._send("POST", path, body=body)
-        except UnreachableError:
-            return await self._send("POST", path, body=body)
+        """Return the answer to a TokenReview or SubjectAccessReview."""
+        return await _reviewed(self._transport, body)
 
     # Writing
     async def create(self, kind: Kind, manifest: KubeDict, *, is_try: bool = False) -> KubeDict:
@@ -145,6 +136,20 @@ class Cluster:
         )
 
 
+class Callers:
+    """The API server as those who call the gateway reach it: with their own token, and with nothing of the gateway's."""
+
+    def __init__(self, api: client.ApiClient, request_seconds: float = 15.0) -> None:
+        """Take a client without credentials: a certificate of the gateway's would make every caller the gateway."""
+        if api.configuration.cert_file:
+            raise ValueError("a client that asks for callers must not have a certificate")
+        self._transport = _transport(api, request_seconds)
+
+    async def review(self, body: KubeDict, token: str) -> KubeDict:
+        """Return the answer to a SelfSubjectReview or SelfSubjectAccessReview that is asked with this token."""
+        return await _reviewed(self._transport, body, token)
+
+
 class Objects:
     """The objects of one kind, as a cache reads them."""
 
@@ -159,6 +164,28 @@ class Objects:
     def watch(self, namespace: str, version: str, seconds: int) -> AsyncGenerator[KubeDict, None]:
         """Yield what happens."""
         return self._cluster.watch(self._kind, namespace, version, seconds)
+
+
+def _transport(api: client.ApiClient, request_seconds: float) -> Transport:
+    timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=5)
+    return Transport(api, FIELD_MANAGER, timeout, metrics.count_api_call)
+
+
+async def _heard(call: Awaitable[bytes]) -> KubeDict:
+    try:
+        data = await call
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise UnreachableError(f"{type(error).__name__}: {error}") from error
+    return parse(data)
+
+
+async def _reviewed(transport: Transport, body: KubeDict, token: str = "") -> KubeDict:
+    # It changes nothing: where the connection breaks it is asked once more.
+    path = f"/apis/{body['apiVersion']}/{body['kind'].lower()}s"
+    try:
+        return await _heard(transport.call("POST", path, body=body, token=token))
+    except UnreachableError:
+        return await _heard(transport.call("POST", path, body=body, token=token))
 
 
 def _traced(manifest: KubeDict) -> KubeDict:

@@ -26,7 +26,7 @@ RATE_LIMITED = Counter(
 )
 REVIEWS = Counter(
     "simops_gateway_auth_reviews_total",
-    "TokenReviews and SubjectAccessReviews that the API server was asked for; what was remembered is not among them.",
+    "Questions to the API server who a caller is (token) or what they may do (access); what was remembered is not among them.",
     ["kind", "result"],
 )
 API_CALLS = Counter(

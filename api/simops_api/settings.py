@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     default, so that an open gateway is always somebody's decision."""
     auth_audiences: CommaList = ()
     """Mode kubernetes: audiences of which a token must be meant for one; empty: the API server's own."""
+    auth_reviews: Literal["own", "caller"] = "own"
+    """Mode kubernetes: with whose rights the API server is asked about a caller. own: the gateway's, which need a ClusterRole. caller: their own, by
+    their token, which needs none; there are no audiences then."""
     static_tokens: str = ""
     """Mode static: file of lines ``token,user,"group1,group2"``, read again when it changes."""
     auth_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
@@ -173,6 +176,19 @@ class Settings(BaseSettings):
         if (self.auth_mode == "static") != bool(self.static_tokens):
             raise ValueError(
                 f"{_PREFIX}STATIC_TOKENS names the file of tokens when {_PREFIX}AUTH_MODE is static, and only then"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _may_ask(self) -> Self:
+        if self.auth_reviews == "caller" and self.auth_mode == "static":
+            raise ValueError(
+                f"{_PREFIX}AUTH_REVIEWS must be own when {_PREFIX}AUTH_MODE is static: the API server knows nothing of these tokens"
+            )
+        if self.auth_reviews == "caller" and self.auth_audiences:
+            raise ValueError(
+                f"{_PREFIX}AUTH_AUDIENCES must be empty when {_PREFIX}AUTH_REVIEWS is caller: the API server is asked with the token, which it takes "
+                "only if it is meant for itself"
             )
         return self
 

@@ -16,7 +16,7 @@ from simops_api.auth.gate import Limits
 from simops_api.auth.modes import access_for
 from simops_api.cache import WatchCache
 from simops_api.caches import Caches
-from simops_api.cluster import Cluster, KubeDict, Objects
+from simops_api.cluster import Callers, Cluster, KubeDict, Objects
 from simops_api.editor import Editor
 from simops_api.events.service import Events
 from simops_api.jobs.creating import Creating
@@ -92,7 +92,8 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     caches = Caches(cache(SIMULATION_JOB, record_of), cache(SIMULATION_SWEEP, sweep_record_of))
     following = asyncio.create_task(caches.run(), name="watch cache")
     following.add_done_callback(_tell)
-    access = access_for(settings, cluster)
+    caller_api = await load_client(settings.max_connections, settings.kubeconfig, has_credentials=False)
+    access = access_for(settings, cluster, Callers(caller_api, settings.request_seconds))
     store = Store(settings)
     archive = Archive(store, settings.default_namespace, JOBS)
     swept = Archive(store, settings.default_namespace, SWEEPS)
@@ -135,6 +136,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await log_api.close()  # type: ignore[no-untyped-call]
+        await caller_api.close()  # type: ignore[no-untyped-call]
         await api.close()  # type: ignore[no-untyped-call]
 
 

@@ -33,8 +33,10 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
-async def load_client(max_connections: int, kubeconfig: str = "") -> client.ApiClient:
+async def load_client(max_connections: int, kubeconfig: str = "", *, has_credentials: bool = True) -> client.ApiClient:
     """Return a client with one bounded connection pool, configured by a kubeconfig when one is given, else in the cluster, else by the usual one.
+
+    ``has_credentials``: false for one that knows where the API server is and says nothing of who asks.
 
     Raises:
         ConfigException: there is neither.
@@ -45,7 +47,19 @@ async def load_client(max_connections: int, kubeconfig: str = "") -> client.ApiC
         await config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION, client_configuration=configuration
         )
+    if not has_credentials:
+        _forget_credentials(configuration)
     return client.ApiClient(configuration)
+
+
+def _forget_credentials(configuration: client.Configuration) -> None:
+    # The API server believes a certificate before it looks at a token; and a cookie would go from one who asks to the next.
+    configuration.cert_file = configuration.key_file = None
+    configuration.username = configuration.password = configuration.access_token = None
+    configuration.api_key = {}
+    configuration.api_key_prefix = {}
+    configuration.refresh_api_key_hook = None
+    configuration.client_session_kwargs = {"cookie_jar": aiohttp.DummyCookieJar()}
 
 
 def _is_in_cluster(configuration: client.Configuration) -> bool:
@@ -88,15 +102,21 @@ class Transport:
         content_type: str = "application/json",
         accept: str = "application/json",
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - handed to the HTTP client
+        token: str = "",
     ) -> aiohttp.ClientResponse:
         """Send a request; return the answer, whatever its status, with its body still to be read.
+
+        ``token``: a bearer token in the place of the client's own credentials.
 
         Raises:
             aiohttp.ClientError, TimeoutError, OSError: there was no answer.
         """
         url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        else:
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         verb = "WATCH" if query and query.get("watch") == "true" else method
         code = "none"
         try:
@@ -116,14 +136,15 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        token: str = "",
     ) -> bytes:
-        """Send a request; return the body of the answer.
+        """Send a request; return the body of the answer. ``token`` as for ``send``.
 
         Raises:
             ApiError: the API server refused.
             aiohttp.ClientError, TimeoutError, OSError: there was no answer.
         """
-        response = await self.send(method, path, query=query, body=body, content_type=content_type)
+        response = await self.send(method, path, query=query, body=body, content_type=content_type, token=token)
         data = await response.read()
         if response.status >= 400:
             raise error_of(response.status, data, response.headers.get("Retry-After"))

@@ -16,12 +16,13 @@ from simops_crds.names import GROUP, VERSION
 Object = dict[str, Any]
 
 KINDS = ["simulationjobs", "simulationsweeps"]
+GATEWAY_VERBS = ["get", "list", "watch", "create", "patch"]
 GATEWAY_RULES: list[Object] = [
-    {"apiGroups": [GROUP], "resources": KINDS, "verbs": ["get", "list", "watch", "create", "patch"]},
+    {"apiGroups": [GROUP], "resources": KINDS, "verbs": GATEWAY_VERBS},
     {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
     {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
 ]
-"""What the gateway may do in the tests, and no more."""
+"""What a gateway that asks about callers itself may do in the tests, and no more."""
 
 
 @dataclass(frozen=True)

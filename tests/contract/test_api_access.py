@@ -1,4 +1,7 @@
-"""Sign-in and permission against a real API server: real service accounts, tokens and RBAC, for every call that the gateway has."""
+"""Sign-in and permission against a real API server: real service accounts, tokens and RBAC, for every call that the gateway has.
+
+All of it twice: with a gateway that may ask about callers, and with one that has Roles in its namespaces and nothing else, and asks with their tokens.
+"""
 
 import asyncio
 import contextlib
@@ -8,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from contract.access import GATEWAY_RULES, People, service_account, user
+from contract.access import GATEWAY_RULES, GATEWAY_VERBS, People, service_account, user
 from contract.objects import job, sweep
 from contract.server import Api
 from unit.test_api_serving import problem_in, serving
@@ -70,10 +73,12 @@ def people(api: Api) -> Iterator[People]:
     try:
         for namespace in (A, B):
             made.namespace(namespace)
-        for name in ("ann", "stranger", "narrow", "gateway", "scraper"):
+        for name in ("ann", "stranger", "narrow", "gateway", "modest-gateway", "scraper"):
             made.account(A, name)
         made.account(B, "bob")
         made.may_everywhere("test-simops-gateway", [service_account(A, "gateway")], GATEWAY_RULES)
+        for namespace in (A, B):
+            made.may(namespace, "gateway", [service_account(A, "modest-gateway")], verbs=GATEWAY_VERBS)
         paths = [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
         made.may_everywhere("test-simops-scraper", [service_account(A, "scraper")], paths)
         made.may(A, "everything", [service_account(A, "ann"), user("dora")], verbs=ALL)
@@ -91,7 +96,8 @@ def people(api: Api) -> Iterator[People]:
 
 
 @pytest.fixture(scope="module")
-def settings(people: People, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def own(people: People, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A gateway that asks about callers itself."""
     kubeconfig = people.kubeconfig(people.token(A, "gateway"), tmp_path_factory.mktemp("gateway"))
     return Settings(
         auth_mode="kubernetes",
@@ -100,6 +106,16 @@ def settings(people: People, tmp_path_factory: pytest.TempPathFactory) -> Settin
         auth_cache_seconds=0,
         store_endpoint="http://127.0.0.1:1",
     )
+
+
+@pytest.fixture(scope="module", params=["own", "caller"])
+def settings(
+    request: pytest.FixtureRequest, own: Settings, people: People, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    if request.param == "own":
+        return own
+    kubeconfig = people.kubeconfig(people.token(A, "modest-gateway"), tmp_path_factory.mktemp("modest"))
+    return own.model_copy(update={"auth_reviews": "caller", "kubeconfig": str(kubeconfig)})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -236,16 +252,27 @@ async def test_rights_and_accounts_that_are_taken_away_are_gone(lab: Lab, people
     await lab.until("guest", f"{JOBS}/mine", 200)
     people.rbac.delete_namespaced_role_binding("guests", A)
     await lab.until("guest", f"{JOBS}/mine", 403)
+    people.rbac.delete_namespaced_role("guests", A)
     people.core.delete_namespaced_service_account("guest", A)
     await lab.until("guest", f"{JOBS}/mine", 401)
 
 
-async def test_a_token_for_another_audience_is_not_taken(lab: Lab, people: People, settings: Settings) -> None:
+async def test_a_certificate_of_the_gateway_makes_nobody_the_gateway(lab: Lab, api: Api, settings: Settings) -> None:
+    # The API server believes a certificate before it looks at the token.
+    assert api.client.configuration.cert_file
+    async with serving(settings.model_copy(update={"kubeconfig": api.kubeconfig})) as session:
+        other = Lab(session, {**lab.tokens, "nobody": "a-token-of-nobody"})
+        for who, status in (("ann", 200), ("stranger", 403), ("nobody", 401)):
+            async with other.call(who, "GET", f"{JOBS}/mine") as response:
+                assert response.status == status, who
+
+
+async def test_a_token_for_another_audience_is_not_taken(lab: Lab, people: People, own: Settings) -> None:
     lab.tokens["meant"] = people.token(A, "ann", ["simops.example.org"])
     async with lab.call("meant", "GET", f"{JOBS}/mine") as response:
         await problem_in(response, 401)
     audiences = {"auth_audiences": ("simops.example.org",)}
-    async with serving(settings.model_copy(update=audiences)) as session:
+    async with serving(own.model_copy(update=audiences)) as session:
         other = Lab(session, lab.tokens)
         async with other.call("meant", "GET", f"{JOBS}/mine") as response:
             assert response.status == 200
@@ -254,12 +281,12 @@ async def test_a_token_for_another_audience_is_not_taken(lab: Lab, people: Peopl
 
 
 async def test_static_tokens_have_the_rights_of_their_user_and_groups(
-    lab: Lab, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    lab: Lab, own: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = tmp_path_factory.mktemp("static") / "tokens"
     file.write_text(f'{STATIC},dora\n{STATIC}-lab,emil,"lab"\n{STATIC}-none,fred\n')
     mode = {"auth_mode": "static", "static_tokens": str(file)}
-    async with serving(settings.model_copy(update=mode)) as session:
+    async with serving(own.model_copy(update=mode)) as session:
         tokens = {"dora": STATIC, "emil": f"{STATIC}-lab", "fred": f"{STATIC}-none", "ann": lab.tokens["ann"]}
         static = Lab(session, tokens)
         for who, mine, theirs in (("dora", 200, 403), ("emil", 403, 200), ("fred", 403, 403), ("ann", 401, 401)):

@@ -27,6 +27,9 @@ VARIANTS = {
     "local": [f"--values={CHART / 'ci' / 'local-values.yaml'}"],
     "eks": [f"--values={CHART / 'ci' / 'eks-values.yaml'}"],
     "eks by terraform": [f"--values={EKS / name}" for name in ("values.yaml", "example-values.yaml")],
+    "namespaced": [
+        "--set=rbac.clusterWide=false,crds.install=false,simulations.namespaces={default,simops-system}",
+    ],
     "everything": [
         "--set=operator.replicas=3,simulations.namespaces={default,simops-system},images.pullSecrets={pull}",
         "--set=operator.priorityClassName=system-cluster-critical,operator.tolerations[0].operator=Exists",

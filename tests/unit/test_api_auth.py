@@ -8,12 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simops_api.auth import reviewed
+from simops_api.auth import asking, reviewed
 from simops_api.auth.access import Verb
+from simops_api.auth.asking import CallerReviews, OwnReviews, Reviews
 from simops_api.auth.caller import Caller
-from simops_api.auth.remembered import DENIED_SECONDS, NoAnswerError, Remembered, Times
-from simops_api.auth.reviews import Question, caller_in, is_allowed, token_review
+from simops_api.auth.remembered import DENIED_SECONDS, NoAnswerError, RefusedError, Remembered, Times
+from simops_api.auth.reviews import Question, caller_asking, caller_in, is_allowed, self_review, token_review
 from simops_api.auth.tokens import AUTHENTICATED, TokenFile, TokenFileError, digest_of, parse_tokens
+from simops_api.cluster import ApiError
 from simops_api.errors import ProblemError
 from simops_api.ratelimit import RateLimit, address_key
 from simops_crds.kinds import SIMULATION_JOB
@@ -117,6 +119,21 @@ async def test_while_the_server_is_away_nobody_waits_for_it_and_its_return_is_no
     assert await answers.get("a", server.ask, stale=True) is False
 
 
+async def test_a_question_that_is_refused_lets_nobody_else_have_an_old_answer() -> None:
+    clock, server = Clock(), Server()
+    answers = kept(clock)
+
+    async def refused() -> bool:
+        raise RefusedError
+
+    for key in ("a", "b"):
+        await answers.get(key, server.ask, stale=True)
+    clock.now += 20
+    assert await answers.get("a", refused, stale=True) is True
+    server.answer = False
+    assert await answers.get("b", server.ask, stale=True) is False
+
+
 async def test_the_least_recently_used_answer_is_forgotten_first() -> None:
     server = Server()
     answers = kept(Clock(), size=2)
@@ -159,6 +176,48 @@ def test_a_question_carries_all_that_is_known_of_the_caller() -> None:
     }
     path = Question(Caller("bob"), "get", path="/metrics").body["spec"]
     assert path == {"user": "bob", "groups": [], "nonResourceAttributes": {"path": "/metrics", "verb": "get"}}
+
+
+def test_a_question_of_the_caller_names_nobody() -> None:
+    body = Question(ANN, "get", "simulationjobs", "lab", "heat").self_body
+    assert body["kind"] == "SelfSubjectAccessReview"
+    assert body["spec"].keys() == {"resourceAttributes"}
+    assert Question(ANN, "get", path="/metrics").self_body["spec"] == {
+        "nonResourceAttributes": {"path": "/metrics", "verb": "get"}
+    }
+    assert self_review() == {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+
+
+def test_who_asks_is_somebody_only_if_the_answer_names_them() -> None:
+    user = {"username": "ann", "uid": "7", "groups": ["lab"], "extra": {"scopes": ["a", "b"]}}
+    assert caller_asking(answered(userInfo=user)) == ANN
+    for answer in (
+        {},
+        answered(),
+        answered(userInfo={}),
+        answered(userInfo={"username": ""}),
+        answered(user=user),
+        answered(userInfo={"username": "system:anonymous"}),
+        answered(userInfo={"username": "ann", "groups": ["system:unauthenticated"]}),
+    ):
+        assert caller_asking(answer) is None
+
+
+def test_a_token_is_not_shown_with_its_caller_and_not_kept_with_an_answer() -> None:
+    reviews = CallerReviews(SelfReviewer())
+    signed = reviews.signed(ANN, TOKEN)
+    assert (signed, signed.token) == (ANN, TOKEN)
+    one = reviews.key(Question(signed, "get", "simulationjobs", "lab"))
+    other = reviews.key(Question(reviews.signed(ANN, f"{TOKEN}2"), "get", "simulationjobs", "lab"))
+    assert one != other
+    assert one == reviews.key(Question(reviews.signed(ANN, TOKEN), "get", "simulationjobs", "lab"))
+    for shown in (
+        repr(signed),
+        repr(Question(signed, "get")),
+        repr(one),
+        str(vars(OwnReviews(Reviewer()).signed(ANN, TOKEN))),
+    ):
+        assert TOKEN not in shown
 
 
 def test_callers_who_differ_in_anything_are_asked_about_apart() -> None:
@@ -379,11 +438,51 @@ class Reviewer:
         return {"status": {"allowed": True, "authenticated": True, "user": {"username": "ann"}, "asked": body["kind"]}}
 
 
-async def test_a_server_that_says_nothing_holds_up_no_read_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reviewed, "_REVIEW_SECONDS", 0.01)
-    reviewer, times = Reviewer(), Times(0, 300)
-    identities = reviewed.ReviewedIdentities(reviewer, (), times)
-    access = reviewed.ReviewedAccess(reviewer, identities, ("lab",), times)
+class SelfReviewer:
+    """Says yes to whoever asks, until it refuses or says nothing any more."""
+
+    def __init__(self) -> None:
+        self.is_silent = False
+        self.refusal = 0
+
+    async def review(self, body: dict[str, Any], token: str) -> dict[str, Any]:
+        assert token
+        if self.is_silent:
+            await asyncio.Event().wait()
+        if self.refusal:
+            raise ApiError(self.refusal, "no")
+        return {"status": {"allowed": True, "userInfo": {"username": "ann"}, "asked": body["kind"]}}
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, RefusedError), (429, RefusedError), (500, NoAnswerError)])
+async def test_a_caller_who_may_not_ask_says_nothing_of_others(status: int, error: type[Exception]) -> None:
+    reviewer = SelfReviewer()
+    reviewer.refusal = status
+    reviews = CallerReviews(reviewer)
+    for question in (reviews.whose(TOKEN), reviews.may(Question(reviews.signed(ANN, TOKEN), "get"))):
+        with pytest.raises(NoAnswerError) as caught:
+            await question
+        assert caught.type is error
+
+
+async def test_a_token_that_the_api_server_does_not_take_is_nobodys() -> None:
+    reviewer = SelfReviewer()
+    reviewer.refusal = 401
+    reviews = CallerReviews(reviewer)
+    assert await reviews.whose(TOKEN) is None
+    assert await reviews.may(Question(reviews.signed(ANN, TOKEN), "get")) is None
+
+
+@pytest.mark.parametrize("whose", ["own", "caller"])
+async def test_a_server_that_says_nothing_holds_up_no_read_for_long(
+    monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    monkeypatch.setattr(asking, "_REVIEW_SECONDS", 0.01)
+    own, callers, times = Reviewer(), SelfReviewer(), Times(0, 300)
+    reviewer = own if whose == "own" else callers
+    reviews: Reviews = OwnReviews(own) if whose == "own" else CallerReviews(callers)
+    identities = reviewed.ReviewedIdentities(reviews, times)
+    access = reviewed.ReviewedAccess(reviews, identities, ("lab",), times)
 
     async def read(token: str = TOKEN) -> frozenset[str]:
         caller = await access.sign_in(f"Bearer {token}")
@@ -399,7 +498,7 @@ async def test_a_server_that_says_nothing_holds_up_no_read_for_long(monkeypatch:
         access.sign_in(f"Bearer {TOKEN}", reads=False),
         access.sign_in("Bearer another"),
         access.require(caller, Verb.CREATE, SIMULATION_JOB, "lab"),
-        access.require(Caller("bob"), Verb.GET, SIMULATION_JOB, "lab"),
+        access.require(Caller("bob", token=f"{TOKEN}2"), Verb.GET, SIMULATION_JOB, "lab"),
     ):
         with pytest.raises(ProblemError) as caught:
             await refused

@@ -53,6 +53,8 @@ class Cluster:
                 web.post(GROUP, self.write),
                 web.post("/apis/authentication.k8s.io/v1/tokenreviews", self.token),
                 web.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", self.access),
+                web.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", self.self_token),
+                web.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", self.self_access),
             ]
         )
         return app
@@ -92,8 +94,28 @@ class Cluster:
             status = {"authenticated": True, "user": {"username": user, "uid": "7", "groups": ["lab"]}}
         return web.json_response({"status": status}, status=201)
 
+    async def self_token(self, request: web.Request) -> web.Response:
+        self.reviews.append("token")
+        user = self.user_of(request)
+        if self.refusal or not user:
+            return self.refuse(self.refusal or 401)
+        return web.json_response(
+            {"status": {"userInfo": {"username": user, "uid": "7", "groups": ["lab"]}}}, status=201
+        )
+
+    def user_of(self, request: web.Request) -> str | None:
+        return self.tokens.get(request.headers["Authorization"].removeprefix("Bearer "))
+
     async def access(self, request: web.Request) -> web.Response:
+        return self.answer((await request.json())["spec"])
+
+    async def self_access(self, request: web.Request) -> web.Response:
         spec = (await request.json())["spec"]
+        assert "user" not in spec
+        user = self.user_of(request)
+        return self.answer({"user": user, **spec}) if user else self.refuse(401)
+
+    def answer(self, spec: dict[str, Any]) -> web.Response:
         self.reviews.append("access")
         self.questions.append(json.dumps(spec))
         if self.refusal:
@@ -130,6 +152,12 @@ async def lab(folder: Path, **settings: Any) -> AsyncIterator[tuple[Cluster, aio
         await runner.cleanup()
 
 
+@pytest.fixture(params=["own", "caller"])
+def reviews(request: pytest.FixtureRequest) -> str:
+    """With whose rights the API server is asked."""
+    return str(request.param)
+
+
 def ann(token: str = SECRET) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -154,8 +182,8 @@ def lines() -> Iterator[list[dict[str, Any]]]:
     audit.log.setLevel(level)
 
 
-async def test_without_a_token_only_what_is_open_is_answered(tmp_path: Path) -> None:
-    async with lab(tmp_path) as (cluster, gateway):
+async def test_without_a_token_only_what_is_open_is_answered(tmp_path: Path, reviews: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews) as (cluster, gateway):
         for path in OPEN:
             async with gateway.get(path) as response:
                 assert response.status == 200, path
@@ -192,8 +220,8 @@ async def test_without_a_token_only_what_is_open_is_answered(tmp_path: Path) -> 
         "Bearer " + "x" * 20_000,
     ],
 )
-async def test_a_token_that_is_none_is_refused(tmp_path: Path, header: str) -> None:
-    async with lab(tmp_path) as (_, gateway):
+async def test_a_token_that_is_none_is_refused(tmp_path: Path, reviews: str, header: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews) as (_, gateway):
         async with gateway.get(JOBS, headers={"Authorization": header}) as response:
             problem = await problem_in(response, 401)
             assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
@@ -202,8 +230,9 @@ async def test_a_token_that_is_none_is_refused(tmp_path: Path, header: str) -> N
 
 async def test_who_has_no_rule_is_told_which_one_is_missing_whether_or_not_there_is_such_an_object(
     tmp_path: Path,
+    reviews: str,
 ) -> None:
-    async with lab(tmp_path) as (_, gateway):
+    async with lab(tmp_path, auth_reviews=reviews) as (_, gateway):
         async with gateway.get(f"{JOBS}/other.heat", headers=ann()) as response:
             said = (await problem_in(response, 403))["detail"]
         assert said == "'ann' may not get simulationjobs.simops.dev 'heat' in namespace 'other'"
@@ -222,8 +251,8 @@ async def test_who_has_no_rule_is_told_which_one_is_missing_whether_or_not_there
                 assert words in (await problem_in(response, 403))["detail"]
 
 
-async def test_a_rule_for_one_object_permits_that_one(tmp_path: Path) -> None:
-    async with lab(tmp_path) as (cluster, gateway):
+async def test_a_rule_for_one_object_permits_that_one(tmp_path: Path, reviews: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews) as (cluster, gateway):
         cluster.rules.add(("ann", "get", "simulationjobs", "default", "mine"))
         async with gateway.get(f"{JOBS}/mine", headers=ann()) as response:
             assert response.status in (404, 503)  # there is none; or there is no store, which would know
@@ -233,8 +262,8 @@ async def test_a_rule_for_one_object_permits_that_one(tmp_path: Path) -> None:
             await problem_in(response, 403)
 
 
-async def test_a_list_without_a_namespace_is_of_those_that_may_be_listed(tmp_path: Path) -> None:
-    async with lab(tmp_path) as (cluster, gateway):
+async def test_a_list_without_a_namespace_is_of_those_that_may_be_listed(tmp_path: Path, reviews: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews) as (cluster, gateway):
         cluster.rules.add(("ann", "list", "simulationjobs", "other"))
         async with gateway.get(JOBS, headers=ann()) as response:
             assert response.status == 200
@@ -244,9 +273,11 @@ async def test_a_list_without_a_namespace_is_of_those_that_may_be_listed(tmp_pat
 
 async def test_500_requests_at_once_ask_the_api_server_each_question_once_and_later_ones_none(
     tmp_path: Path,
+    reviews: str,
 ) -> None:
-    async with lab(tmp_path, auth_cache_seconds=600) as (cluster, gateway):
-        cluster.rules |= {("ann", "list", "simulationjobs", name) for name in ("default", "other")}
+    async with lab(tmp_path, auth_reviews=reviews, auth_cache_seconds=600) as (cluster, gateway):
+        kinds = ("simulationjobs", "simulationsweeps")  # of both: a no is asked again after two seconds
+        cluster.rules |= {("ann", "list", kind, name) for kind in kinds for name in ("default", "other")}
 
         async def one() -> int:
             async with gateway.get(JOBS, headers=ann()) as response:
@@ -261,14 +292,21 @@ async def test_500_requests_at_once_ask_the_api_server_each_question_once_and_la
 
 
 @pytest.mark.parametrize("refusal", [500, 403, 401, 429])
-async def test_without_reviews_reads_go_on_and_writes_are_to_be_tried_again(tmp_path: Path, refusal: int) -> None:
-    async with lab(tmp_path, auth_cache_seconds=0) as (cluster, gateway):
+async def test_without_reviews_reads_go_on_and_writes_are_to_be_tried_again(
+    tmp_path: Path, reviews: str, refusal: int
+) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, auth_cache_seconds=0) as (cluster, gateway):
         cluster.rules |= {("ann", verb, "simulationjobs", "default") for verb in ("list", "create")}
         async with gateway.get(JOBS, headers=ann()) as response:
             assert response.status == 200
         async with gateway.post(JOBS, json={}, headers=ann()) as response:
             assert response.status == 201
         cluster.refusal = refusal
+        if (reviews, refusal) == ("caller", 401):
+            # That is about the token: it is not valid any more.
+            async with gateway.get(JOBS, headers=ann()) as response:
+                await problem_in(response, 401)
+            return
         for _ in range(10):
             async with gateway.get(JOBS, headers=ann()) as response:
                 assert response.status == 200
@@ -284,8 +322,8 @@ async def test_without_reviews_reads_go_on_and_writes_are_to_be_tried_again(tmp_
             assert response.status == 201
 
 
-async def test_a_right_that_was_taken_away_is_gone_at_the_next_question(tmp_path: Path) -> None:
-    async with lab(tmp_path, auth_cache_seconds=0) as (cluster, gateway):
+async def test_a_right_that_was_taken_away_is_gone_at_the_next_question(tmp_path: Path, reviews: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, auth_cache_seconds=0) as (cluster, gateway):
         cluster.rules.add(("ann", "list", "simulationjobs", "default"))
         async with gateway.get(JOBS, headers=ann()) as response:
             assert response.status == 200
@@ -295,6 +333,33 @@ async def test_a_right_that_was_taken_away_is_gone_at_the_next_question(tmp_path
         cluster.tokens.clear()
         async with gateway.get(JOBS, headers=ann()) as response:
             await problem_in(response, 401)
+
+
+async def test_each_token_is_asked_about_with_itself_also_when_two_are_of_one_person(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with lab(tmp_path, auth_reviews="caller", auth_cache_seconds=600) as (cluster, gateway):
+        kinds = ("simulationjobs", "simulationsweeps")
+        cluster.rules |= {("ann", "list", kind, name) for kind in kinds for name in ("default", "other")}
+        cluster.tokens["second-token-of-ann"] = "ann"
+        for token in (SECRET, "second-token-of-ann"):
+            async with gateway.get(JOBS, headers=ann(token)) as response:
+                assert response.status == 200
+        assert cluster.reviews.count("token") == 2
+        assert len(cluster.questions) == 2 * len(set(cluster.questions)), "an answer to one token is none to another"
+    assert SECRET not in caplog.text
+
+
+async def test_a_token_that_ends_while_its_owner_is_remembered_is_refused(tmp_path: Path) -> None:
+    async with lab(tmp_path, auth_reviews="caller", auth_cache_seconds=600) as (cluster, gateway):
+        cluster.rules.add(("ann", "list", "simulationjobs", "default"))
+        async with gateway.get(f"{JOBS}?namespace=default", headers=ann()) as response:
+            assert response.status == 200
+        cluster.tokens.clear()
+        async with gateway.get(f"{JOBS}/heat", headers=ann()) as response:
+            await problem_in(response, 401)
+            assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
 async def test_static_tokens_sign_in_and_rbac_permits(tmp_path: Path) -> None:
@@ -319,9 +384,11 @@ async def test_the_schema_says_which_calls_need_a_token(tmp_path: Path) -> None:
             assert ("security" in call) == (path not in OPEN), path
 
 
-async def test_a_caller_who_asks_too_often_is_told_when_to_come_back_and_others_are_not(tmp_path: Path) -> None:
+async def test_a_caller_who_asks_too_often_is_told_when_to_come_back_and_others_are_not(
+    tmp_path: Path, reviews: str
+) -> None:
     limits = {"rate_reads": 0.01, "rate_reads_burst": 3, "rate_writes": 0.01, "rate_writes_burst": 1}
-    async with lab(tmp_path, **limits) as (cluster, gateway):
+    async with lab(tmp_path, auth_reviews=reviews, **limits) as (cluster, gateway):
         cluster.tokens["token-of-bob"] = "bob"
         for left in (2, 1, 0):
             async with gateway.get(f"{JOBS}/heat", headers=ann()) as response:
@@ -337,8 +404,13 @@ async def test_a_caller_who_asks_too_often_is_told_when_to_come_back_and_others_
             await problem_in(response, 403)
 
 
-async def test_guessing_tokens_is_limited_and_who_has_signed_in_is_not_kept_out_by_it(tmp_path: Path) -> None:
-    async with lab(tmp_path, rate_failed_sign_ins=0.01, rate_failed_sign_ins_burst=5) as (cluster, gateway):
+async def test_guessing_tokens_is_limited_and_who_has_signed_in_is_not_kept_out_by_it(
+    tmp_path: Path, reviews: str
+) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, rate_failed_sign_ins=0.01, rate_failed_sign_ins_burst=5) as (
+        cluster,
+        gateway,
+    ):
         async with gateway.get(JOBS, headers=ann()) as response:
             assert response.status == 403
         cluster.reviews.clear()
@@ -352,8 +424,8 @@ async def test_guessing_tokens_is_limited_and_who_has_signed_in_is_not_kept_out_
             assert response.status == 403
 
 
-async def test_each_write_has_one_line_in_the_audit(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
-    async with lab(tmp_path, write_wait_seconds=0) as (cluster, gateway):
+async def test_each_write_has_one_line_in_the_audit(tmp_path: Path, reviews: str, lines: list[dict[str, Any]]) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, write_wait_seconds=0) as (cluster, gateway):
         cluster.rules.add(("ann", "create", "simulationjobs", "default"))
         body = {"params": {"secret_parameter": 12345}}
         async with gateway.post(JOBS, json=body, headers={**ann(), "X-Request-ID": "run-7"}) as response:
@@ -378,8 +450,10 @@ async def test_each_write_has_one_line_in_the_audit(tmp_path: Path, lines: list[
         }
 
 
-async def test_refused_writes_are_in_the_audit_and_reads_are_not(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
-    async with lab(tmp_path, auth_cache_seconds=0) as (cluster, gateway):
+async def test_refused_writes_are_in_the_audit_and_reads_are_not(
+    tmp_path: Path, reviews: str, lines: list[dict[str, Any]]
+) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, auth_cache_seconds=0) as (cluster, gateway):
 
         async def write(status: int, headers: dict[str, str], **body: Any) -> dict[str, Any]:
             lines.clear()
@@ -497,8 +571,8 @@ async def test_an_address_or_headers_that_are_too_long_are_refused(tmp_path: Pat
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_two_tokens_are_none(tmp_path: Path) -> None:
-    async with lab(tmp_path) as (cluster, gateway):
+async def test_two_tokens_are_none(tmp_path: Path, reviews: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews) as (cluster, gateway):
         cluster.rules.add(("ann", "list", "simulationjobs", "default"))
         both = CIMultiDict([("Authorization", f"Bearer {SECRET}"), ("Authorization", "Bearer other")])
         async with gateway.get(JOBS, headers=both) as response:

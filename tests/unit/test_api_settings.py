@@ -14,6 +14,8 @@ from simops_api.settings import SettingsError, read_settings
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "SIMOPS_AUTH_MODE",
+        "SIMOPS_AUTH_REVIEWS",
+        "SIMOPS_AUTH_AUDIENCES",
         "SIMOPS_STATIC_TOKENS",
         "SIMOPS_NAMESPACES",
         "DEFAULT_CONTAINER_IMAGE",
@@ -74,6 +76,34 @@ def test_a_file_of_tokens_goes_with_its_mode_and_with_no_other(
     monkeypatch.setenv("SIMOPS_AUTH_MODE", mode)
     monkeypatch.setenv("SIMOPS_STATIC_TOKENS", file)
     with pytest.raises(SettingsError, match=r"^SIMOPS_STATIC_TOKENS names the file .* is static, and only then$"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "value", "words"),
+    [
+        (
+            "static",
+            "SIMOPS_STATIC_TOKENS",
+            "/tokens",
+            "SIMOPS_AUTH_REVIEWS must be own when SIMOPS_AUTH_MODE is static",
+        ),
+        (
+            "kubernetes",
+            "SIMOPS_AUTH_AUDIENCES",
+            "simops",
+            "SIMOPS_AUTH_AUDIENCES must be empty when SIMOPS_AUTH_REVIEWS",
+        ),
+    ],
+)
+def test_who_asks_about_themselves_does_so_at_the_api_server(
+    monkeypatch: pytest.MonkeyPatch, mode: str, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("SIMOPS_AUTH_MODE", mode)
+    monkeypatch.setenv(name, value)
+    assert read_settings().auth_reviews == "own"
+    monkeypatch.setenv("SIMOPS_AUTH_REVIEWS", "caller")
+    with pytest.raises(SettingsError, match=f"^{words}"):
         read_settings()
 
 

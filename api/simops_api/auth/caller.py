@@ -13,6 +13,8 @@ class Caller:
     uid: str = ""
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """What else the authenticator said. Two callers are the same when all four are."""
+    token: str = field(default="", repr=False, compare=False)
+    """Their token, where the API server is asked with it; it is kept for their request only, and shown nowhere."""
 
 
 ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))

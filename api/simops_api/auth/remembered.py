@@ -20,6 +20,10 @@ class NoAnswerError(Exception):
     """It cannot be found out now."""
 
 
+class RefusedError(NoAnswerError):
+    """This question is not answered, which says nothing of others: the server is there."""
+
+
 @dataclass(frozen=True)
 class Times:
     """How long answers serve, in seconds."""
@@ -114,6 +118,8 @@ class Remembered(Generic[K, V]):
         try:
             value = await ask()
             self._is_away = False
+        except RefusedError:
+            raise
         except NoAnswerError:
             self._is_away = True
             raise

@@ -1,36 +1,24 @@
-"""Access that the cluster decides: RBAC says what a caller may do, TokenReview or a file of tokens says who they are."""
+"""Access that the cluster decides: RBAC says what a caller may do, the API server or a file of tokens says who they are."""
 
 import asyncio
-import logging
 import re
-from collections.abc import Awaitable, Mapping
-from typing import Any, Protocol
+from collections.abc import Hashable
+from typing import Protocol
 
 from simops_api import audit, metrics
 from simops_api.auth.access import Verb
+from simops_api.auth.asking import Reviews
 from simops_api.auth.caller import Caller
 from simops_api.auth.remembered import NoAnswerError, Remembered, Times
-from simops_api.auth.reviews import Question, caller_in, is_allowed, token_review
+from simops_api.auth.reviews import Question
 from simops_api.auth.tokens import TokenFile, digest_of
-from simops_api.cluster import ApiError, UnreachableError
 from simops_api.errors import ProblemError, unavailable
 from simops_crds.kinds import Kind
 from simops_crds.names import GROUP
 
-log = logging.getLogger(__name__)
-
 _BEARER = re.compile(r"bearer +([\x21-\x7e]{1,16384}) *", re.ASCII | re.IGNORECASE)
-_REVIEW_SECONDS = 3.0
-"""Longer than this nobody waits for a review: that is less than a client's patience, and reads go on without."""
 _MAX_TOKENS = 5_000
 _MAX_ANSWERS = 50_000
-
-
-class Reviewer(Protocol):
-    """What answers reviews: the part of ``Cluster`` that is needed here."""
-
-    async def review(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a review with its answer."""
 
 
 class Identities(Protocol):
@@ -66,17 +54,15 @@ class FileIdentities:
 class ReviewedIdentities:
     """The tokens that the API server takes: of service accounts, of OIDC, of whatever it is configured for."""
 
-    def __init__(self, reviewer: Reviewer, audiences: tuple[str, ...], times: Times) -> None:
-        self._reviewer = reviewer
-        self._audiences = audiences
+    def __init__(self, reviews: Reviews, times: Times) -> None:
+        self._reviews = reviews
         self._answers = Remembered[bytes, Caller | None](times, lambda caller: caller is not None, _MAX_TOKENS)
 
     async def find(self, token: str, *, stale: bool) -> Caller | None:
         """Return whose it is, None for nobody's; raise NoAnswerError when the API server does not say."""
 
         async def ask() -> Caller | None:
-            answer = await _answer(self._reviewer.review(token_review(token, self._audiences)), "token")
-            caller = caller_in(answer, self._audiences)
+            caller = await self._reviews.whose(token)
             metrics.REVIEWS.labels(kind="token", result="allowed" if caller else "denied").inc()
             return caller
 
@@ -90,11 +76,11 @@ class ReviewedIdentities:
 class ReviewedAccess:
     """Signs in by bearer token, and permits what RBAC permits (``access.Access``)."""
 
-    def __init__(self, reviewer: Reviewer, identities: Identities, namespaces: tuple[str, ...], times: Times) -> None:
-        self._reviewer = reviewer
+    def __init__(self, reviews: Reviews, identities: Identities, namespaces: tuple[str, ...], times: Times) -> None:
+        self._reviews = reviews
         self._identities = identities
         self._namespaces = namespaces
-        self._answers = Remembered[Question, bool](times, bool, _MAX_ANSWERS)
+        self._answers = Remembered[Hashable, bool | None](times, bool, _MAX_ANSWERS)
 
     async def sign_in(self, authorization: str | None, *, reads: bool = True) -> Caller:
         """Return whose token this header has."""
@@ -106,8 +92,8 @@ class ReviewedAccess:
         except NoAnswerError as error:
             raise unavailable("the API server does not answer: who you are cannot be found out") from error
         if caller is None:
-            raise _unknown("this token is not known, not meant for SimOps, or expired", 'Bearer error="invalid_token"')
-        return caller
+            raise _invalid()
+        return self._reviews.signed(caller, token)
 
     def knows(self, authorization: str | None) -> bool:
         """Whether this header's token was somebody's lately."""
@@ -147,15 +133,18 @@ class ReviewedAccess:
         return allowed
 
     async def _may(self, question: Question, *, reads: bool) -> bool:
-        async def ask() -> bool:
-            allowed = is_allowed(await _answer(self._reviewer.review(question.body), "access"))
+        async def ask() -> bool | None:
+            allowed = await self._reviews.may(question)
             metrics.REVIEWS.labels(kind="access", result="allowed" if allowed else "denied").inc()
             return allowed
 
         try:
-            return await self._answers.get(question, ask, stale=reads)
+            allowed = await self._answers.get(self._reviews.key(question), ask, stale=reads)
         except NoAnswerError as error:
             raise unavailable("the API server does not answer: what you may do cannot be found out") from error
+        if allowed is None:
+            raise _invalid()
+        return allowed
 
 
 def _token_in(authorization: str) -> str:
@@ -163,20 +152,9 @@ def _token_in(authorization: str) -> str:
     return found[1] if found else ""
 
 
+def _invalid() -> ProblemError:
+    return _unknown("this token is not known, not meant for SimOps, or expired", 'Bearer error="invalid_token"')
+
+
 def _unknown(detail: str, challenge: str) -> ProblemError:
     return ProblemError(401, detail, headers={"WWW-Authenticate": challenge})
-
-
-async def _answer(review: Awaitable[Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
-    try:
-        async with asyncio.timeout(_REVIEW_SECONDS):
-            return await review
-    except ApiError as error:
-        # Whatever it is, it is about the gateway, not about who calls: most often the right to ask is missing.
-        log.error("the API server refuses a review: %s", error)  # noqa: TRY400
-        metrics.REVIEWS.labels(kind=kind, result="failed").inc()
-        raise NoAnswerError from error
-    except (UnreachableError, TimeoutError) as error:
-        log.warning("no answer to a review: %s", error or type(error).__name__)
-        metrics.REVIEWS.labels(kind=kind, result="failed").inc()
-        raise NoAnswerError from error

@@ -34,6 +34,17 @@
 {{- if ne (eq $gateway.auth.mode "static") (not (empty $gateway.auth.staticTokensSecret)) -}}
 {{- fail "gateway.auth.staticTokensSecret names the Secret of tokens when gateway.auth.mode is static, and only then" -}}
 {{- end -}}
+{{- if not .Values.rbac.clusterWide -}}
+{{- if .Values.simulations.createNamespaces -}}
+{{- fail "simulations.createNamespaces needs rbac.clusterWide: namespaces belong to the cluster; have them made, and leave it false" -}}
+{{- end -}}
+{{- if and $gateway.enabled (eq $gateway.auth.mode "static") -}}
+{{- fail "gateway.auth.mode=static needs rbac.clusterWide: what users of a file may do only a SubjectAccessReview tells, which is a right of the whole cluster; use gateway.auth.mode=kubernetes" -}}
+{{- end -}}
+{{- if and $gateway.enabled $gateway.auth.audiences -}}
+{{- fail "gateway.auth.audiences needs rbac.clusterWide: without it the API server is asked with the caller's own token, which must be meant for the API server; leave it empty" -}}
+{{- end -}}
+{{- end -}}
 {{- if and $gateway.ingress.enabled (not $gateway.ingress.host) -}}
 {{- fail "gateway.ingress.host is needed when gateway.ingress.enabled is true" -}}
 {{- end -}}
