@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.objects import BREAKOUTS, BREAKOUTS_WITHIN
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from unit.test_api_serving import settings_of
 
 from simops_api.errors import ProblemError
@@ -218,3 +220,15 @@ def test_a_request_without_a_timeout_gets_what_there_may_be_where_the_default_is
     for most, timeout in ((60, 60), (3600, None), (7200, None)):
         _, made = manifest_of(request, SETTINGS.model_copy(update={"max_timeout_seconds": most}), SUFFIX)
         assert made["spec"].get("timeoutSeconds") == timeout
+
+
+@pytest.mark.parametrize("name", [*BREAKOUTS, *BREAKOUTS_WITHIN])
+def test_a_field_that_would_let_a_simulation_out_of_its_pod_is_not_taken(name: str) -> None:
+    if name == "labels":
+        # Here they are those of the object, which its Pods do not get.
+        assert "labels" not in manifest({"labels": BREAKOUTS["labels"]})["spec"]
+        return
+    field = BREAKOUTS_WITHIN.get(name) or {name: BREAKOUTS[name]}
+    for more in ({}, MANY):
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            JobRequest.model_validate(field | more)

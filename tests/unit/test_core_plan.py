@@ -23,6 +23,7 @@ from builders import (
     uploading_pod,
     waiting,
 )
+from contract.objects import BREAKOUTS
 
 from simops_crds.names import FINAL_PHASES
 from simops_operator.core import plan
@@ -361,6 +362,13 @@ class TestARunThatFails:
         assert story.shown == ("Failed", "InvalidSpec")
         assert "timeoutSeconds" in story.status["message"]
         assert story.condition("Accepted")["status"] == "False"
+
+    @pytest.mark.parametrize("name", BREAKOUTS)
+    def test_a_field_that_would_let_it_out_of_its_pod_gets_no_job(self, name: str) -> None:
+        story = follow(run(**{name: BREAKOUTS[name]}))
+        assert story.kinds == ["WriteRecord"]
+        assert story.shown == ("Failed", "InvalidSpec")
+        assert name in story.status["message"]
 
     def test_an_image_that_is_not_allowed_gets_no_job(self) -> None:
         story = follow(run(image="evil:latest"))
