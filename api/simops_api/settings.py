@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from simops_crds.limits import Maxima, parse_maxima
 from simops_io.logs import LogFormat
 
 _PREFIX = "SIMOPS_"
@@ -104,8 +105,9 @@ class Settings(BaseSettings):
     max_timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
         default=604_800, validation_alias=_either("MAX_TIMEOUT_SECONDS", "MAX_JOB_TIMEOUT")
     )
-    """Greatest timeout that a job may ask for, in seconds. The operator has the same setting, and caps what kubectl brings."""
-
+    """Greatest timeout that a job may ask for, in seconds. A job that asks for none gets this if the usual 3600 are more. The operator has the same setting."""
+    max_resources: Annotated[Maxima, NoDecode, BeforeValidator(parse_maxima)] = ()
+    """The most that a simulation may ask for, such as ``cpu=64,memory=256Gi,nvidia.com/gpu=8``. The operator has the same setting."""
     max_sweep_points: Annotated[int, Field(ge=1, le=1_000_000)] = 200_000
     """Points that a sweep may have. The operator has the same setting."""
 

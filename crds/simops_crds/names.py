@@ -120,6 +120,10 @@ class Reason(_Documented):
         "ImageNotTrusted",
         "The image matches none of the patterns that this installation allows, or is not named by its digest where that is required.",
     )
+    ABOVE_MAXIMUM = (
+        "AboveMaximum",
+        "The spec asks for more time or resources than this installation allows; nothing was started.",
+    )
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image could not be pulled."
     CONTAINER_CANNOT_RUN = (
         "ContainerCannotRun",

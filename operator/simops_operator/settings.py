@@ -5,9 +5,11 @@ Each variable is ``SIMOPS_`` and the field's name in capitals. Lists are separat
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from simops_crds.limits import Maxima, parse_maxima, why_too_large
+from simops_crds.v1alpha1.job import Resources
 from simops_io.logs import LogFormat
 from simops_operator.core.config import JobConfig
 
@@ -68,7 +70,7 @@ class Settings(BaseSettings):
     runtime_class_name: str = JobConfig.runtime_class_name
     """RuntimeClass of simulation Pods, such as one of gVisor or Kata; empty: the cluster's default runtime."""
     max_timeout_seconds: Seconds = JobConfig.max_timeout_seconds
-    """Greatest timeout of an attempt; a longer one is cut to it."""
+    """Greatest timeout of an attempt. What asks for more is refused; what had begun before is stopped by then."""
     pending_timeout_seconds: Annotated[int, Field(ge=0)] = JobConfig.pending_timeout_seconds
     """Pending timeout of a job whose spec gives none; 0: wait for ever."""
     image_pull_grace_seconds: Seconds = JobConfig.image_pull_grace_seconds
@@ -89,6 +91,8 @@ class Settings(BaseSettings):
     default_memory_request: str = JobConfig.default_memory_request
     default_cpu_limit: str = JobConfig.default_cpu_limit
     default_memory_limit: str = JobConfig.default_memory_limit
+    max_resources: Annotated[Maxima, NoDecode, BeforeValidator(parse_maxima)] = JobConfig.max_resources
+    """The most that a simulation may ask for, such as ``cpu=64,memory=256Gi,nvidia.com/gpu=8``. What is not named has no maximum."""
     bundle_cpu_request: str = JobConfig.bundle_cpu_request
     bundle_memory_request: str = JobConfig.bundle_memory_request
     bundle_memory_limit: str = JobConfig.bundle_memory_limit
@@ -122,6 +126,20 @@ class Settings(BaseSettings):
     """Level of the log."""
     log_format: LogFormat = "json"
     """Log lines as JSON objects, or as text for people: json or text."""
+
+    @field_validator("max_resources")
+    @classmethod
+    def _leaves_room_for_the_defaults(cls, value: Maxima, others: ValidationInfo) -> Maxima:
+        # Else what asks for nothing would get more than what asks may have.
+        kinds = {"requests": "request", "limits": "limit"}
+        defaults = {
+            field: {name: others.data.get(f"default_{name}_{kind}", "0") for name in ("cpu", "memory")}
+            for field, kind in kinds.items()
+        }
+        found = why_too_large(Resources.model_validate(defaults), value)
+        if found is not None:
+            raise ValueError(f"the default {kinds[found[0]]} of a simulation that gives none is above it: {found[1]}")
+        return value
 
     def job_config(self) -> JobConfig:
         """Return what the pure core needs of the settings."""

@@ -715,3 +715,54 @@ GOOD = (
         sweep(space={"method": "list", "points": [{"x": i, "y": 0.5} for i in range(2000)]}),
     ),
 )
+
+
+BREAKOUTS: Manifest = {
+    "volumes": [{"name": "node", "hostPath": {"path": "/"}}],
+    "volumeMounts": [{"name": "node", "mountPath": "/node"}],
+    "volumeDevices": [{"name": "disk", "devicePath": "/dev/sda"}],
+    "hostNetwork": True,
+    "hostPID": True,
+    "hostIPC": True,
+    "hostUsers": True,
+    "hostAliases": [{"ip": "203.0.113.7", "hostnames": ["store"]}],
+    "shareProcessNamespace": True,
+    "privileged": True,
+    "securityContext": {"privileged": True, "runAsUser": 0, "capabilities": {"add": ["SYS_ADMIN"]}},
+    "serviceAccountName": "cluster-admin",
+    "serviceAccount": "cluster-admin",
+    "automountServiceAccountToken": True,
+    "envFrom": [{"secretRef": {"name": "simops-store"}}],
+    "imagePullSecrets": [{"name": "of-another"}],
+    "containers": [{"name": "other", "image": "evil:1"}],
+    "initContainers": [{"name": "other", "image": "evil:1"}],
+    "ephemeralContainers": [{"name": "other", "image": "evil:1"}],
+    "lifecycle": {"postStart": {"exec": {"command": ["sh"]}}},
+    "livenessProbe": {"exec": {"command": ["sh"]}},
+    "ports": [{"containerPort": 80, "hostPort": 80}],
+    "nodeName": "control-plane",
+    "schedulerName": "of-another",
+    "affinity": {"nodeAffinity": {}},
+    "priority": 2_000_000_000,
+    "runtimeClassName": "runc",
+    "resourceClaims": [{"name": "device"}],
+    "dnsPolicy": "None",
+    "dnsConfig": {"nameservers": ["203.0.113.7"]},
+    "terminationGracePeriodSeconds": 31_536_000,
+    "activeDeadlineSeconds": 31_536_000,
+    "labels": {"simops.dev/network": "Internet"},
+    "annotations": {"eks.amazonaws.com/skip-containers": ""},
+    "podTemplate": {"spec": {"hostNetwork": True}},
+    "podSpec": {"hostNetwork": True},
+}
+"""What the description of a Pod could have that would let a simulation out of it, or get it what is not its own. Neither kind has such a field."""
+
+BREAKOUTS_WITHIN: dict[str, Manifest] = {
+    "env[0].valueFrom": {
+        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "simops-store", "key": "secret-key"}}}]
+    },
+    "resources.claims": {"resources": {"claims": [{"name": "device"}]}},
+    "tolerations[0].nodeName": {"tolerations": [{"operator": "Exists", "nodeName": "control-plane"}]},
+    "artifacts.key": {"artifacts": {"key": "jobs/of/another"}},
+}
+"""The same within fields that there are: path of the field, and a SimulationJob's spec that has it."""

@@ -1,10 +1,13 @@
 """What the API server refuses and with which words, and what it keeps unchanged."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 from contract.objects import (
     BAD,
+    BREAKOUTS,
+    BREAKOUTS_WITHIN,
     GOOD,
     JOB,
     JOB_DEFAULTS,
@@ -74,6 +77,35 @@ def test_an_unknown_field_is_refused_and_named(api: Api, manifest: Manifest, pat
     refusal = api.refusal(manifest)
     assert refusal is not None
     assert f'unknown field "{path}' in refusal.message or f'{path}"' in refusal.message
+
+
+@pytest.mark.parametrize("name", BREAKOUTS)
+def test_what_would_let_a_simulation_out_of_its_pod_cannot_be_written(api: Api, name: str) -> None:
+    field = {name: BREAKOUTS[name]}
+    for manifest, path in ((job(**field), "spec"), (sweep(**field), "spec"), (sweep(template=field), "spec.template")):
+        refusal = api.refusal(manifest)
+        assert refusal is not None
+        assert f'unknown field "{path}.{name}' in refusal.message
+        # Who asks the API server to overlook it gets an object without it.
+        kept = api.create(manifest, dry_run="All", field_validation="Ignore")["spec"]
+        assert name not in kept
+        assert name not in kept.get("template", {})
+
+
+@pytest.mark.parametrize("path", BREAKOUTS_WITHIN)
+def test_nor_can_it_within_another_field(api: Api, path: str) -> None:
+    manifest = job(**BREAKOUTS_WITHIN[path])
+    refusal = api.refusal(manifest)
+    assert refusal is not None
+    assert f'unknown field "spec.{path}' in refusal.message
+    kept = api.create(manifest, dry_run="All", field_validation="Ignore")["spec"]
+    assert f'"{path.rpartition(".")[2]}"' not in json.dumps(kept)
+
+
+def test_a_simulation_cannot_ask_for_the_network_of_its_node(api: Api) -> None:
+    refusal = api.refusal(job(network="Host"))
+    assert refusal is not None
+    assert refusal.says("spec.network", '"None", "Cluster", "Internet"')
 
 
 def test_kubectl_apply_is_strict_and_shows_the_same_words(kubectl: Kubectl, api: Api) -> None:

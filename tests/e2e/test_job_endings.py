@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from e2e.cluster import Refused, until
+from e2e.cluster import Object, Refused, until
 from e2e.lab import HELD, STUBBORN, Lab, Run, job
 
 from simops_crds.names import LABEL_NETWORK
@@ -112,27 +112,42 @@ def test_an_image_that_is_not_allowed_is_refused_at_once(simops: Lab) -> None:
         simops.start(job("untrusted", image="registry.example.com/busybox"))
 
 
-def test_the_operator_refuses_an_image_that_the_policy_let_through(simops: Lab) -> None:
+def let_through(simops: Lab, policy: str, manifest: Object) -> Run:
+    """Start a run that a policy forbids, while the policy only looks on."""
     kind = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-    (binding,) = [b for b in simops.cluster.items(kind) if b["metadata"]["name"].startswith("simulationjobs-images.")]
+    (binding,) = [b for b in simops.cluster.items(kind) if b["metadata"]["name"].startswith(f"{policy}.")]
     path = f"{kind}/{binding['metadata']['name']}"
 
-    def let_through() -> Run | None:
+    def started() -> Run | None:
         try:
-            return simops.start(job("untrusted", image="registry.example.com/busybox"))
+            return simops.start(manifest)
         except Refused:
             return None  # the API server has not noticed yet
 
     simops.cluster.merge(path, {"spec": {"validationActions": ["Audit"]}})
     try:
-        run = until(let_through, "the policy only looks on", within=60)
+        return until(started, "the policy only looks on", within=60)
     finally:
         simops.cluster.merge(path, {"spec": {"validationActions": ["Deny"]}})
+
+
+def test_the_operator_refuses_an_image_that_the_policy_let_through(simops: Lab) -> None:
+    run = let_through(simops, "simulationjobs-images", job("untrusted", image="registry.example.com/busybox"))
     status = run.ended("Failed", "ImageNotTrusted")
     assert "registry.example.com/busybox is not allowed here" in status["message"]
     assert run.condition("Accepted") == ("False", "ImageNotTrusted")
     assert run.kubernetes_jobs == set()
     assert run.record()["status"]["reason"] == "ImageNotTrusted"
+
+
+def test_the_operator_refuses_a_timeout_that_the_policy_let_through(simops: Lab) -> None:
+    long = job("too-long", timeoutSeconds=604_801)
+    with pytest.raises(Refused, match=r"spec\.timeoutSeconds: 604801 seconds are more than 604800"):
+        simops.start(long)
+    run = let_through(simops, "simulationjobs-limits", long)
+    status = run.ended("Failed", "AboveMaximum")
+    assert status["message"].startswith("spec.timeoutSeconds: 604801 seconds are more than 604800")
+    assert run.kubernetes_jobs == set()
 
 
 def test_a_pod_that_no_node_takes_is_given_up(batch: dict[str, Run]) -> None:

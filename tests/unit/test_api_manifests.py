@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.objects import BREAKOUTS, BREAKOUTS_WITHIN
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from unit.test_api_serving import settings_of
 
 from simops_api.errors import ProblemError
@@ -180,3 +182,53 @@ def test_where_a_digest_is_required_a_tag_is_refused_at_the_door(more: dict[str,
         assert "is not named by its digest, which is required here" in caught.value.detail
     by_digest = JobRequest.model_validate({"container_image": f"sim@sha256:{'a' * 64}"} | more)
     assert manifest_of(by_digest, strict, SUFFIX)
+
+
+MANY = {"sweep": [{"a": 1}], "command": ["run"]}
+MAXIMA = SETTINGS.model_copy(update={"max_timeout_seconds": 7200, "max_resources": (("memory", "8Gi"),)})
+
+
+@pytest.mark.parametrize("more", [{}, MANY], ids=["one", "many"])
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({"timeout_seconds": 7201}, "timeout_seconds", "7201 seconds are more than 7200, the most that"),
+        ({"resources": {"limits": {"memory": "9Gi"}}}, "resources.limits", "memory: 9Gi is more than 8Gi, the most"),
+        ({"resources": {"requests": {"memory": "8.1Gi"}}}, "resources.requests", "memory: 8.1Gi is more than 8Gi"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "resources.limits", "memory: 'lots' is no Kubernetes quantity"),
+    ],
+)
+def test_more_time_or_resources_than_there_may_be_are_refused_at_the_door(
+    body: dict[str, Any], field: str, words: str, more: dict[str, Any]
+) -> None:
+    with pytest.raises(ProblemError) as caught:
+        manifest_of(JobRequest.model_validate(body | more), MAXIMA, SUFFIX)
+    assert (caught.value.status, caught.value.errors[0].field) == (422, field)
+    assert words in caught.value.detail
+
+
+@pytest.mark.parametrize("more", [{}, MANY], ids=["one", "many"])
+def test_all_the_time_and_resources_that_there_may_be_are_taken(more: dict[str, Any]) -> None:
+    most = {"timeout_seconds": 7200, "resources": {"limits": {"memory": "8192Mi", "cpu": 99}}}
+    _, made = manifest_of(JobRequest.model_validate(most | more), MAXIMA, SUFFIX)
+    assert made["spec"]["timeoutSeconds"] == 7200
+
+
+@pytest.mark.parametrize("more", [{}, MANY], ids=["one", "many"])
+def test_a_request_without_a_timeout_gets_what_there_may_be_where_the_default_is_more(more: dict[str, Any]) -> None:
+    request = JobRequest.model_validate(more)
+    for most, timeout in ((60, 60), (3600, None), (7200, None)):
+        _, made = manifest_of(request, SETTINGS.model_copy(update={"max_timeout_seconds": most}), SUFFIX)
+        assert made["spec"].get("timeoutSeconds") == timeout
+
+
+@pytest.mark.parametrize("name", [*BREAKOUTS, *BREAKOUTS_WITHIN])
+def test_a_field_that_would_let_a_simulation_out_of_its_pod_is_not_taken(name: str) -> None:
+    if name == "labels":
+        # Here they are those of the object, which its Pods do not get.
+        assert "labels" not in manifest({"labels": BREAKOUTS["labels"]})["spec"]
+        return
+    field = BREAKOUTS_WITHIN.get(name) or {name: BREAKOUTS[name]}
+    for more in ({}, MANY):
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            JobRequest.model_validate(field | more)

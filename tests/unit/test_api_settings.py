@@ -55,6 +55,7 @@ def test_the_default_image_has_two_names(monkeypatch: pytest.MonkeyPatch, name: 
     [
         ("SIMOPS_NAMESPACES", " , "),
         ("SIMOPS_WATCH_SECONDS", "0"),
+        ("SIMOPS_MAX_RESOURCES", "memory=lots"),
         ("SIMOPS_LOG_LEVEL", "loud"),
         ("SIMOPS_CORS_ORIGINS", "*"),
         ("SIMOPS_CORS_ORIGINS", "https://lab.example.org/"),

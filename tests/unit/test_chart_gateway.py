@@ -71,6 +71,7 @@ def test_settings_of_both_programs_agree_where_the_chart_has_one_value(
         "NAMESPACES",
         "ALLOWED_IMAGES",
         "MAX_TIMEOUT_SECONDS",
+        "MAX_RESOURCES",
         "STORE_ENDPOINT",
         "STORE_BUCKET",
         "STORE_REGION",

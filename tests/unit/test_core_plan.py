@@ -23,6 +23,7 @@ from builders import (
     uploading_pod,
     waiting,
 )
+from contract.objects import BREAKOUTS
 
 from simops_crds.names import FINAL_PHASES
 from simops_operator.core import plan
@@ -44,6 +45,7 @@ from simops_operator.core.run import Run
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary
 
 AT_60 = at(60)
+MAXIMA = replace(CONFIG, max_timeout_seconds=7200, max_resources=(("memory", "8Gi"), ("a.b/gpu", "0")))
 PARTIAL = parse_summary(bundle_message(partial=True))
 
 
@@ -361,6 +363,13 @@ class TestARunThatFails:
         assert "timeoutSeconds" in story.status["message"]
         assert story.condition("Accepted")["status"] == "False"
 
+    @pytest.mark.parametrize("name", BREAKOUTS)
+    def test_a_field_that_would_let_it_out_of_its_pod_gets_no_job(self, name: str) -> None:
+        story = follow(run(**{name: BREAKOUTS[name]}))
+        assert story.kinds == ["WriteRecord"]
+        assert story.shown == ("Failed", "InvalidSpec")
+        assert name in story.status["message"]
+
     def test_an_image_that_is_not_allowed_gets_no_job(self) -> None:
         story = follow(run(image="evil:latest"))
         assert story.kinds == ["WriteRecord"]
@@ -374,6 +383,37 @@ class TestARunThatFails:
         assert story.shown == ("Failed", "ImageNotTrusted")
         assert story.status["message"].startswith("image sim:local is not named by its digest, which is required here")
         assert "ApplyJob" in follow(run(image=f"sim:local@sha256:{'a' * 64}"), config=config).kinds
+
+    @pytest.mark.parametrize(
+        ("spec", "words"),
+        [
+            ({"timeoutSeconds": 7201}, "spec.timeoutSeconds: 7201 seconds are more than 7200,"),
+            ({"resources": {"limits": {"memory": "9Gi"}}}, "spec.resources.limits: memory: 9Gi is more than 8Gi,"),
+            ({"resources": {"requests": {"memory": "9Gi"}}}, "spec.resources.requests: memory: 9Gi is more than 8Gi,"),
+            ({"resources": {"limits": {"a.b/gpu": 1}}}, "spec.resources.limits: a.b/gpu: 1 is more than 0,"),
+        ],
+    )
+    def test_more_time_or_resources_than_there_may_be_get_no_job(self, spec: dict[str, Any], words: str) -> None:
+        story = follow(run(**spec), config=MAXIMA)
+        assert story.kinds == ["WriteRecord"]
+        assert story.shown == ("Failed", "AboveMaximum")
+        assert story.status["message"].startswith(words)
+        assert story.condition("Accepted")["status"] == "False"
+
+    def test_all_that_there_may_be_gets_its_job(self) -> None:
+        most = run(timeoutSeconds=7200, resources={"limits": {"memory": "8Gi", "cpu": 99, "a.b/gpu": 0}})
+        assert "ApplyJob" in follow(most, config=MAXIMA).kinds
+
+    def test_what_runs_when_a_maximum_is_lowered_goes_on_for_as_long_as_may_be(self) -> None:
+        large = run(status=STARTED, timeoutSeconds=1000, resources={"limits": {"memory": "9Gi"}})
+        lower = replace(MAXIMA, max_timeout_seconds=100)
+        story = follow(large, job(), running_pod(), config=lower, now=at(60))
+        assert story.shown[0] == "Running"
+        assert (story.kinds, story.recheck) == ([], 60)
+        assert follow(large, job(), running_pod(), config=lower, now=at(120)).kinds == ["StopPod"]
+        assert follow(large, job(), config=lower).shown[0] == "Pending"
+        again = follow(large, None, failed_pod(gone=True), config=lower)
+        assert "ApplyJob" in again.kinds, "its Job was deleted by somebody"
 
     def test_a_job_that_the_api_server_refuses(self) -> None:
         story = follow(run(), rejected="denied by policy")

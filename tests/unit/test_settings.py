@@ -37,6 +37,8 @@ def test_nothing_has_to_be_set() -> None:
         ("allowed_images", "", ()),
         ("require_digest", "true", True),
         ("runtime_class_name", "gvisor", "gvisor"),
+        ("max_resources", "cpu=64, nvidia.com/gpu=8", (("cpu", "64"), ("nvidia.com/gpu", "8"))),
+        ("max_resources", "", ()),
         ("image_pull_secrets", "a", ("a",)),
         ("store_secret", "", ""),
         ("store_create_bucket", "false", False),
@@ -59,6 +61,8 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, name:
         ("http_port", "70000"),
         ("termination_grace_seconds", "1"),
         ("max_timeout_seconds", "0"),
+        ("max_resources", "cpu"),
+        ("max_resources", "cpu=1"),  # less than the default limit
         ("log_limit_bytes", "10"),
         ("store_create_bucket", "perhaps"),
         ("resync_seconds", "1.5"),
@@ -73,6 +77,18 @@ def test_a_wrong_value_ends_the_program_with_the_name_of_its_variable(
         program.main()
     assert end.value.code == 2
     assert re.match(rf"SIMOPS_{name.upper()}: \S+", capsys.readouterr().err)
+
+
+def test_what_a_simulation_gets_that_asks_for_nothing_is_no_more_than_what_it_may_ask_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert settings(monkeypatch, max_resources="cpu=2,memory=2Gi").max_resources
+    with pytest.raises(
+        ValidationError, match="the default limit of a simulation that gives none is above it: memory: 2Gi"
+    ):
+        settings(monkeypatch, max_resources="memory=1Gi")
+    with pytest.raises(ValidationError, match=r"the default request .* is above it: memory: 3Gi is more than 2Gi"):
+        settings(monkeypatch, max_resources="memory=2Gi", default_memory_request="3Gi")
 
 
 def test_settings_do_not_change() -> None:

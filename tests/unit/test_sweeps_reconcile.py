@@ -574,3 +574,31 @@ def test_where_a_digest_is_required_a_tag_runs_nothing() -> None:
     status = ended(world, "Failed", "ImageNotTrusted")
     assert status["message"].startswith("image sim:local is not named by its digest, which is required here")
     assert not world.jobs
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"timeoutSeconds": 7201}, "spec.timeoutSeconds: 7201 seconds are more than 7200,"),
+        (
+            {"template": {"resources": {"limits": {"memory": "9Gi"}}}},
+            "spec.template.resources.limits: memory: 9Gi is more than 8Gi,",
+        ),
+    ],
+)
+def test_more_time_or_resources_than_there_may_be_run_nothing(spec: dict[str, Any], words: str) -> None:
+    world = TimedWorld(config=replace(CONFIG, max_timeout_seconds=7200, max_resources=(("memory", "8Gi"),)), **spec)
+    status = ended(world, "Failed", "AboveMaximum")
+    assert status["message"].startswith(words)
+    assert status["conditions"][0]["status"] == "False"
+    assert world.jobs_made == 0
+
+
+def test_what_has_begun_before_a_maximum_was_lowered_goes_on() -> None:
+    world = TimedWorld(fails(2, times=1), points=8, retriesPerPoint=1, template={"resources": {"limits": {"cpu": 4}}})
+    while not world.status.get("startTime"):
+        world.step()
+    world.config = replace(CONFIG, max_timeout_seconds=600, max_resources=(("cpu", "2"),))
+    world.restart()
+    status = ended(world, "Succeeded", "Completed")
+    assert [r["reason"] for r in status["rounds"]] == ["points", "retry"]

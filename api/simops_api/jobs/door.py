@@ -4,6 +4,7 @@ from simops_api.errors import ProblemError, mistake
 from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
 from simops_crds.images import has_digest, why_not_trusted
+from simops_crds.limits import why_too_large, why_too_long
 
 _SWEEPS_ONLY = ("parallelism", "points_per_pod", "retries_per_point", "max_failed_points", "reuse", "batch")
 
@@ -17,8 +18,11 @@ def check(request: JobRequest, image: str, settings: Settings) -> None:
     why = why_not_trusted(image, settings.allowed_images, require_digest=settings.require_digest)
     if why is not None:
         raise mistake("image", f"{image[:512]} {why}")
-    if request.timeout_seconds > settings.max_timeout_seconds and "timeout_seconds" in request.model_fields_set:
-        raise mistake("timeout_seconds", f"must be at most {settings.max_timeout_seconds} here")
+    why = why_too_long(request.timeout_seconds, settings.max_timeout_seconds)
+    if why is not None and "timeout_seconds" in request.model_fields_set:
+        raise mistake("timeout_seconds", why)
+    if (found := why_too_large(request.resources, settings.max_resources)) is not None:
+        raise mistake(f"resources.{found[0]}", found[1])
     if request.sweep is not None or request.space is not None:
         _check_sweep(request)
         if request.reuse and not has_digest(image):

@@ -67,6 +67,9 @@ def manifest_of(
     door.check(request, image, settings)
     kind = SIMULATION_SWEEP if is_sweep(request) else SIMULATION_JOB
     spec = _sweep_spec(request, image, settings, upload) if is_sweep(request) else _job_spec(request, image)
+    if request.timeout_seconds > settings.max_timeout_seconds:
+        # Nobody asked for it: it is the default, which the API server would refuse.
+        spec["timeoutSeconds"] = settings.max_timeout_seconds
     manifest = {
         "apiVersion": API_VERSION,
         "kind": kind.kind,

@@ -51,6 +51,14 @@
 {{- if and .Values.images.requireDigest $gateway.defaultImage (not (regexMatch "^.+@sha256:[0-9a-f]{64}$" $gateway.defaultImage)) -}}
 {{- fail (printf "gateway.defaultImage: %s is not named by its digest, which images.requireDigest asks for: write it as name@sha256:..." $gateway.defaultImage) -}}
 {{- end -}}
+{{- range $resource, $maximum := include "simops.maxResources" . | fromYaml -}}
+{{- range $field, $defaults := $.Values.simulations.resources -}}
+{{- $default := include "simops.quantity" (get $defaults $resource) -}}
+{{- if and (hasKey $defaults $resource) (gt (include "simops.amount" $default | float64) (include "simops.amount" $maximum | float64)) -}}
+{{- fail (printf "simulations.maxResources.%s: %s is less than simulations.resources.%s.%s (%s), which a simulation has that gives none: lower that too" $resource $maximum $field $resource $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if ge (int $gateway.shutdownSeconds) (sub (int $gateway.terminationGracePeriodSeconds) 5 | int) -}}
 {{- fail "gateway.terminationGracePeriodSeconds must be more than 5 s longer than gateway.shutdownSeconds" -}}
 {{- end -}}

@@ -16,7 +16,7 @@ ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 LABEL_NAME = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 DOMAIN = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 LABEL_KEY = f"^({DOMAIN}/)?{LABEL_NAME}$"
-_RESOURCE_NAME = f"^(cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|{DOMAIN}/{LABEL_NAME})$"
+RESOURCE_NAME = f"^(cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|{DOMAIN}/{LABEL_NAME})$"
 
 
 class Network(StrEnum):
@@ -54,7 +54,7 @@ def _resource_rules(field: str) -> tuple[Rule, ...]:
     value = f"string(self.{field}[k])"
     return (
         Rule(
-            f"{absent} || self.{field}.all(k, k.matches('{_RESOURCE_NAME}'))",
+            f"{absent} || self.{field}.all(k, k.matches('{RESOURCE_NAME}'))",
             f"{field} has an unknown resource: use cpu, memory, ephemeral-storage, hugepages-<size> or a name with a domain such as nvidia.com/gpu",
             field,
         ),
@@ -254,7 +254,7 @@ class SimulationJobSpec(RunSpec):
     )
 
     timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
-    """Wall clock of one attempt, from when a node accepts the Pod. The operator caps it at the installation's maximum."""
+    """Wall clock of one attempt, from when a node accepts the Pod. The installation has a maximum."""
     pending_timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
     """Give up when an attempt has not started this long after it was created (time in a queue does not count). Default: the installation's."""
     retries: Annotated[int, Field(ge=0, le=100)] = 0

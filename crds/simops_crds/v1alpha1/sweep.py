@@ -262,7 +262,7 @@ class SimulationSweepSpec(Model):
     max_failed_points: MaxFailedPoints | None = None
     """Stop the sweep when more points than this have failed. Default: never."""
     timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
-    """Wall clock of one point."""
+    """Wall clock of one point. The installation has a maximum."""
     reuse: StrictBool = False
     """Take the result of a point that an earlier job or sweep of the namespace, or this sweep itself, has run already: the same image (by its digest),
     command, args, env and parameters. Only what succeeded is taken."""

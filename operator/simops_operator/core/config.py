@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from simops_crds.limits import Maxima
+
 
 @dataclass(frozen=True)
 class JobConfig:
@@ -32,6 +34,7 @@ class JobConfig:
     default_memory_request: str = "256Mi"
     default_cpu_limit: str = "2"
     default_memory_limit: str = "2Gi"
+    max_resources: Maxima = ()
     bundle_cpu_request: str = "10m"
     bundle_memory_request: str = "64Mi"
     bundle_memory_limit: str = "256Mi"

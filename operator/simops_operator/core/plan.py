@@ -28,6 +28,7 @@ from simops_operator.core.actions import (
 )
 from simops_operator.core.config import JobConfig
 from simops_operator.core.jobs import job_for, timeout_of
+from simops_operator.core.limits import why_above_maximum
 from simops_operator.core.run import Owner, Run
 from simops_operator.core.status import Outcome, Status, differs, status_for
 from simops_operator.core.views import JobView, PodView, Summary, parse_summary, parse_time
@@ -161,6 +162,8 @@ def _refuse(at: _Situation) -> Decision | None:
     if why is not None:
         message = f"image {spec.image} {why}"
         return at.finish(Outcome(Phase.FAILED, Reason.IMAGE_NOT_TRUSTED, message, accepted=False))
+    if above := why_above_maximum("spec", spec, spec.timeout_seconds, at.config):
+        return at.finish(Outcome(Phase.FAILED, Reason.ABOVE_MAXIMUM, above, accepted=False))
     return None
 
 

@@ -14,6 +14,7 @@ from simops_crds.images import why_not_trusted
 from simops_crds.names import FINAL_PHASES, Phase, Reason
 from simops_operator.core import endings
 from simops_operator.core.config import JobConfig
+from simops_operator.core.limits import why_above_maximum
 from simops_operator.core.plan import due_of
 from simops_operator.core.status import Status
 from simops_operator.core.sweeps import actions
@@ -112,6 +113,9 @@ def _why_refused(at: Situation) -> Why | None:
     why = why_not_trusted(image, at.config.allowed_images, require_digest=at.config.require_digest)
     if why is not None:
         return Why(Reason.IMAGE_NOT_TRUSTED, f"image {image} {why}")
+    above = why_above_maximum("spec.template", spec.template, spec.timeout_seconds, at.config)
+    if above and not at.sweep.status.get("rounds"):  # what has begun before the maximum was lowered goes on
+        return Why(Reason.ABOVE_MAXIMUM, above)
     if problem := problem_with(spec.template):
         return Why(Reason.INVALID_SPEC, problem)
     if at.facts.refusal is not None and at.facts.points is None:
