@@ -1,11 +1,15 @@
-"""The API server as these tests talk to it: objects in, objects or refusals out."""
+"""The API server as these tests start it and talk to it: objects in, objects or refusals out."""
 
 import json
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from contract.objects import Manifest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
@@ -14,9 +18,30 @@ from simops_crds.kinds import KINDS
 from simops_crds.names import GROUP, VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
+NAME = os.environ.get("SIMOPS_CONTRACT_CLUSTER") or f"contract-{os.getpid()}"
 
 Kubectl = Callable[..., str]
 """Run kubectl with these arguments; `given` is an object for its standard input."""
+
+
+def hack_cluster(*arguments: str) -> str:
+    """Run `hack/cluster`; return the last line that it prints. Where it fails, so does the test."""
+    command = [str(ROOT / "hack" / "cluster"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        pytest.fail(f"the contract tests need an API server; {' '.join(command)}: {done.stderr.strip()}", pytrace=False)
+    return done.stdout.strip().rpartition("\n")[2]
+
+
+@contextmanager
+def api_server(name: str, kubernetes: str | None) -> Iterator[str]:
+    """Start an API server, of another version if one is given; yield its kubeconfig."""
+    version = [f"--kubernetes={kubernetes}"] if kubernetes else []
+    path = hack_cluster("apiserver", f"--name={name}", *version)
+    try:
+        yield path
+    finally:
+        hack_cluster("down", f"--name={name}")
 
 
 @dataclass(frozen=True)

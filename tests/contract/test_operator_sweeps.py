@@ -20,6 +20,8 @@ from simops_operator.core.sweeps.status import Outcome, differs, told
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.sweeps.views import round_job
 
+pytestmark = pytest.mark.versions
+
 CONFIG = JobConfig()
 
 

@@ -11,6 +11,8 @@ from simops_operator.cluster import Cluster
 from simops_operator.core.config import JobConfig
 from simops_operator.core.jobs import job_for
 
+pytestmark = pytest.mark.versions
+
 ODD = {
     "emoji": "🚀 𝛼",
     "line separators": "e\u0085f c\u2029 d q \u2028 r",
