@@ -7,21 +7,21 @@ checked is not kept. Tests with the mark `versions` run once more with the API s
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from contract.objects import Manifest, axes, axis, job, sweep
-from contract.server import NAME, ROOT, Api, Kubectl, api_server, hack_cluster
+from contract.server import DEADLINE, NAME, ROOT, Api, Kubectl, api_server, hack_cluster
+from kubernetes.aio import client, config
 
 from localcluster.golang import KUBERNETES, OTHER_KUBERNETES, apiserver_of, built
-from simops_crds.kinds import KINDS, Kind
+from simops_crds.kinds import KINDS
 from simops_crds.names import GROUP
+from simops_operator.cluster import Cluster
 
 HERE = Path(__file__).resolve().parent
-DEADLINE = 120.0
 GIVEN = os.environ.get("SIMOPS_TEST_KUBECONFIG")
 
 
@@ -69,26 +69,22 @@ def api(kubeconfig: str, kubectl: Kubectl) -> Iterator[Api]:
     names = [f"crd/{kind.plural}.{GROUP}" for kind in KINDS]
     kubectl("wait", "--for=condition=Established", f"--timeout={DEADLINE:.0f}s", *names)
     server = Api(kubeconfig)
-    probes = {
-        KINDS[0].kind: job("probe", params={"not allowed": 1}),
-        KINDS[1].kind: sweep("probe", space=axes(axis(), method="list", points=[{}])),
-    }
-    for kind in KINDS:
-        _until_enforced(server, kind, probes[kind.kind])
+    for probe in (
+        job("probe", params={"not allowed": 1}),
+        sweep("probe", space=axes(axis(), method="list", points=[{}])),
+    ):
+        server.until_refused(probe, "ValidatingAdmissionPolicy")
     yield server
     server.close()
 
 
-def _until_enforced(server: Api, kind: Kind, probe: Manifest) -> None:
-    # The API server reads policies and new kinds in the background; what it refuses shows that it has.
-    deadline = time.monotonic() + DEADLINE
-    refusal = None
-    while time.monotonic() < deadline:
-        refusal = server.refusal(probe)
-        if refusal is not None and "ValidatingAdmissionPolicy" in refusal.message:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"the policy of {kind.kind} is not enforced after {DEADLINE:.0f} s: {refusal}", pytrace=False)
+@pytest.fixture
+async def cluster(kubeconfig: str) -> AsyncIterator[Cluster]:
+    """The API server as the operator calls it."""
+    configuration = client.Configuration()
+    await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    async with client.ApiClient(configuration) as api:
+        yield Cluster(api)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from simops_crds.kinds import KINDS
 from simops_crds.names import GROUP, VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 120.0
 NAME = os.environ.get("SIMOPS_CONTRACT_CLUSTER") or f"contract-{os.getpid()}"
 
 Kubectl = Callable[..., str]
@@ -80,7 +82,8 @@ class Api:
     @staticmethod
     def _where(manifest: Manifest) -> dict[str, Any]:
         kind = next(kind for kind in KINDS if kind.kind == manifest["kind"])
-        return {"group": GROUP, "version": VERSION, "namespace": "default", "plural": kind.plural}
+        namespace = manifest["metadata"]["namespace"]
+        return {"group": GROUP, "version": VERSION, "namespace": namespace, "plural": kind.plural}
 
     def create(self, manifest: Manifest, **options: Any) -> Manifest:
         created: Manifest = self._objects.create_namespaced_custom_object(
@@ -111,6 +114,17 @@ class Api:
         except ApiException as error:
             return refusal_of(error)
         return None
+
+    def until_refused(self, manifest: Manifest, words: str) -> Refusal:
+        """Wait until an object is refused with these words: the API server reads kinds and policies in the background."""
+        deadline = time.monotonic() + DEADLINE
+        refusal = None
+        while time.monotonic() < deadline:
+            refusal = self.refusal(manifest)
+            if refusal is not None and words in refusal.message:
+                return refusal
+            time.sleep(0.05)
+        pytest.fail(f"not refused with {words!r} after {DEADLINE:.0f} s: {refusal}", pytrace=False)
 
     def patch_refusal(self, manifest: Manifest, change: Manifest) -> Refusal | None:
         """Change an object; return how that was refused."""
