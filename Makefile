@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help env images up down demo test chaos lint format bench logs clean status sbom audit
+.PHONY: help env images up down demo test chaos versions lint format bench logs clean status sbom audit
 
 help: ## Print this list.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ test: lint images ## Pass every test, unit to end-to-end, on a cluster of their 
 chaos: images ## Kill everything at random under a sweep of 2,000 points (`make test` does so with 200).
 	@SIMOPS_CHAOS_POINTS=2000 $(PY) hack/test --cluster $(TEST_CLUSTER) tests/e2e/test_sweep_chaos.py tests/e2e/test_sweep_crash.py \
 	  tests/e2e/test_operator_crash.py $(ARGS)
+
+# Their two builds take minutes, so `make test` tries them only when they are there.
+versions: env ## Try CRDs, policies and rights with the API servers of the oldest and the newest supported Kubernetes.
+	@$(PY) hack/cluster tool kube-apiserver-1.34
+	@$(PY) hack/cluster tool kube-apiserver-1.37
+	@$(BIN)/pytest tests/contract -m versions $(ARGS)
 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done

@@ -25,6 +25,13 @@ def test_one_version_is_served_and_stored_and_nothing_is_converted(api: Api, kub
     assert told.split() == ["None", VERSION]
 
 
+def test_a_version_that_objects_were_stored_in_cannot_be_taken_out(api: Api, kubectl: Kubectl) -> None:
+    newer = crd()
+    newer["spec"]["versions"][0]["name"] = "v1beta1"
+    with pytest.raises(AssertionError, match=r"missing from spec\.versions"):
+        kubectl("apply", "--dry-run=server", "--filename=-", given=newer)
+
+
 def crd(**later: Any) -> Manifest:
     """Return the CRD of jobs as a version with one more field would have it."""
     whole = crd_for(SIMULATION_JOB)
@@ -87,6 +94,6 @@ def test_after_going_back_a_newer_field_is_hidden_and_lost_with_the_next_write(
     upgrade(type="string")
     assert spec(api)[LATER] == "x", "nothing has written it meanwhile"
     upgrade()
-    api.patch(job(), {"spec": {"suspend": True}})
+    api.patch(job(), {"status": {"phase": "Pending"}}, status=True)
     upgrade(type="string")
     assert LATER not in spec(api)
