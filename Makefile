@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help env images up down demo test chaos histories lint format bench logs clean status sbom audit
+.PHONY: help env images up down demo test chaos histories versions lint format bench logs clean status sbom audit
 
 help: ## Print this list.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ chaos: images ## Let everything go wrong that can, one after another, and check 
 
 histories: env ## Check the reconcilers against a model of Kubernetes in 10,000 histories each (`make test`: 200).
 	@SIMOPS_HISTORIES=$${SIMOPS_HISTORIES:-10000} $(PY) -m pytest -n 2 --timeout=0 tests/unit/test_core_world.py tests/unit/test_sweeps_world.py $(ARGS)
+
+# Their two builds take minutes, so `make test` tries them only when they are there.
+versions: env ## Try CRDs, policies and rights with the API servers of the oldest and the newest supported Kubernetes.
+	@$(PY) hack/cluster tool kube-apiserver-1.34
+	@$(PY) hack/cluster tool kube-apiserver-1.37
+	@$(BIN)/pytest tests/contract -m versions $(ARGS)
 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done

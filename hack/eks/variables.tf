@@ -36,13 +36,13 @@ variable "api_access_cidrs" {
 }
 
 variable "kubernetes_version" {
-  description = "Minor version of Kubernetes. SimOps needs 1.33 or newer."
+  description = "Minor version of Kubernetes. SimOps needs 1.34 or newer."
   type        = string
   default     = "1.34"
 
   validation {
-    condition     = can(regex("^1\\.[0-9]+$", var.kubernetes_version)) && try(tonumber(split(".", var.kubernetes_version)[1]) >= 33, false)
-    error_message = "kubernetes_version must be 1.33 or newer, such as \"1.34\"."
+    condition     = can(regex("^1\\.[0-9]+$", var.kubernetes_version)) && try(tonumber(split(".", var.kubernetes_version)[1]) >= 34, false)
+    error_message = "kubernetes_version must be 1.34 or newer, such as \"1.35\"."
   }
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localcluster import providers
-from localcluster.golang import COMPONENTS, TOOLS, tool
+from localcluster.golang import COMPONENTS, OTHER_KUBERNETES, TOOLS, tool
 from localcluster.paths import cluster_paths
 from localcluster.progress import StepError, say, tail
 
@@ -29,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--kubeconfig", help="use this cluster instead of making one (also SIMOPS_KUBECONFIG)")
     up.add_argument("--provider", choices=["kind", "native"], help="do not choose by what is there")
     up.add_argument("--control-plane-only", action="store_true", help="no node: nothing runs, everything else works")
-    add("apiserver", "Start an API server (and etcd) alone, for contract tests; print its kubeconfig's path.")
+    lone = add("apiserver", "Start an API server (and etcd) alone, for contract tests; print its kubeconfig's path.")
+    lone.add_argument("--kubernetes", choices=sorted(OTHER_KUBERNETES), default="", help="one of another version")
     add("down", "Remove the cluster and everything of it.")
     add("status", "Say what runs.")
     add("kubeconfig", "Print the path of the kubeconfig.")
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             given = Path(arguments.kubeconfig) if arguments.kubeconfig else None
             print(providers.up(name, scope, given=given, provider=arguments.provider))
         case "apiserver":
-            print(providers.up(name, "apiserver"))
+            print(providers.up(name, "apiserver", kubernetes=arguments.kubernetes))
         case "down":
             providers.down(name)
         case "kubeconfig":

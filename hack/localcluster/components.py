@@ -27,6 +27,8 @@ class Spec:
     addresses: Addresses
     paths: ClusterPaths
     bin: Path
+    apiserver: Path | None = None
+    """The API server of another Kubernetes, in place of that in `bin`."""
 
     @property
     def node(self) -> str:
@@ -48,6 +50,8 @@ class Spec:
 
     def program(self, name: str) -> str:
         """Return the path of a component of Kubernetes."""
+        if name == "kube-apiserver" and self.apiserver:
+            return str(self.apiserver)
         return str(self.bin / name)
 
 

@@ -18,6 +18,9 @@ from localcluster.paths import HACK, cache, log_file
 from localcluster.progress import StepError, run_logged
 
 KUBERNETES = "v1.35.4"
+OLDEST, NEWEST = "1.34", "1.37"
+OTHER_KUBERNETES = {OLDEST: "v1.34.0", NEWEST: "v1.37.2"}
+"""The oldest and the newest supported Kubernetes: their API servers alone, for tests."""
 COMPONENTS = (
     "etcd",
     "kube-apiserver",
@@ -35,12 +38,13 @@ VERSION_PACKAGE = "k8s.io/component-base/version"
 
 @dataclass(frozen=True)
 class Tool:
-    """One program: a package at a version, or a package of the Go module in `folder`."""
+    """One program: a package at a version, or a package of the Go module in `folder`, with the dependencies of `modfile`."""
 
     package: str
     version: str
     about: str
     folder: Path | None = None
+    modfile: str = "go.mod"
     names: tuple[str, ...] = ()
     ldflags: tuple[str, ...] = field(default=("-s", "-w"))
 
@@ -57,11 +61,33 @@ def _kubernetes_ldflags(version: str) -> tuple[str, ...]:
     return ("-s", "-w", *(f"-X={VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items()))
 
 
+def apiserver_of(minor: str) -> str:
+    """Return the tool that is the API server of another Kubernetes, e.g. of 1.34."""
+    return f"kube-apiserver-{minor}"
+
+
 _NATIVE = HACK / "native"
 TOOLS = {
     "kubernetes": Tool(
-        ".", KUBERNETES, "about 5 minutes the first time", _NATIVE, COMPONENTS, _kubernetes_ldflags(KUBERNETES)
+        ".",
+        KUBERNETES,
+        "about 5 minutes the first time",
+        _NATIVE,
+        names=COMPONENTS,
+        ldflags=_kubernetes_ldflags(KUBERNETES),
     ),
+    **{
+        apiserver_of(minor): Tool(
+            ".",
+            version,
+            "about 5 minutes the first time",
+            _NATIVE / "versions",
+            f"v{minor}.mod",
+            ("kube-apiserver",),
+            _kubernetes_ldflags(version),
+        )
+        for minor, version in OTHER_KUBERNETES.items()
+    },
     "pause": Tool("./pause", KUBERNETES, "seconds", _NATIVE),
     "coredns": Tool("./coredns", "v1.13.1", "about a minute", _NATIVE / "addons"),
     "volumes": Tool("./volumes", "v13.0.0", "seconds after CoreDNS", _NATIVE / "addons"),
@@ -121,8 +147,8 @@ def sources(tool: Tool) -> list[Path]:
     """Return the files that decide what a tool of this checkout becomes."""
     if tool.folder is None:
         return []
-    package = tool.folder / tool.package
-    return [tool.folder / "go.mod", tool.folder / "go.sum", *sorted(package.glob("*.go"))]
+    package, modfile = tool.folder / tool.package, tool.folder / tool.modfile
+    return [modfile, modfile.with_suffix(".sum"), *sorted(package.glob("*.go"))]
 
 
 def cache_key(tool: Tool, go_version: str) -> str:
@@ -140,7 +166,22 @@ def build_command(go: str, name: str, tool: Tool, folder: Path) -> list[str | Pa
     flags: list[str | Path] = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(tool.ldflags)]
     if tool.folder is None:
         return [go, "install", *flags, f"{tool.package}@{tool.version}"]
-    return [go, "build", *flags, "-o", folder / name, tool.package]
+    return [go, "build", *flags, f"-modfile={tool.modfile}", "-o", folder / name, tool.package]
+
+
+def apiserver(minor: str) -> Path:
+    """Return the API server of another Kubernetes, by the name that it has in every version."""
+    return tool(apiserver_of(minor)).with_name("kube-apiserver")
+
+
+def _folder(owner: str) -> Path:
+    spec = TOOLS[owner]
+    return cache() / "bin" / f"{owner}-{spec.version}-{cache_key(spec, _go()[1])}"
+
+
+def built(name: str) -> bool:
+    """Say whether a tool is there without a build."""
+    return find_go() is not None and (_folder(ALIASES.get(name, name)) / name).exists()
 
 
 def tool(name: str) -> Path:
@@ -154,7 +195,7 @@ def tool(name: str) -> Path:
         raise StepError(msg)
     spec = TOOLS[owner]
     go, version = _go()
-    folder = cache() / "bin" / f"{owner}-{spec.version}-{cache_key(spec, version)}"
+    folder = _folder(owner)
     if not (folder / name).exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (folder.parent / f".{owner}.lock").open("w") as lock:

@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from localcluster import api, certs, components, machine, manifests
 from localcluster.addresses import Addresses
 from localcluster.components import Spec
-from localcluster.golang import tool
+from localcluster.golang import apiserver, tool
 from localcluster.images import canonical, program_image, tags_in
 from localcluster.machine import Process
 from localcluster.packages import SEARCH, cni_plugins, ensure_packages
@@ -57,12 +58,12 @@ def missing_requirements() -> list[str]:
     return reasons
 
 
-def spec_for(name: str, slot: int, folder: Path) -> Spec:
-    """Return the description of a cluster in a slot."""
-    return Spec(name, Addresses(slot), cluster_paths(name), folder)
+def spec_for(name: str, slot: int, folder: Path, other: Path | None = None) -> Spec:
+    """Return the description of a cluster in a slot, perhaps with another API server than that in the folder."""
+    return Spec(name, Addresses(slot), cluster_paths(name), folder, other)
 
 
-def up(name: str, scope: str = "node") -> Path:
+def up(name: str, scope: str = "node", kubernetes: str = "") -> Path:
     """Bring a cluster up and return its kubeconfig."""
     if reasons := missing_requirements():
         raise StepError("; ".join(reasons))
@@ -72,8 +73,9 @@ def up(name: str, scope: str = "node") -> Path:
     os.environ["PATH"] = SEARCH
     ensure_packages()
     with locked(name):
-        state = claim(name, scope)
-        spec = spec_for(name, state.slot, tool("kubectl").parent)
+        other = apiserver(kubernetes) if kubernetes else None
+        state = claim(name, scope, kubernetes)
+        spec = spec_for(name, state.slot, tool("kubectl").parent, other)
         pause = tool("pause")
         dns, volumes = (tool("coredns"), tool("volumes")) if state.scope == "node" else (None, None)
         commands = wanted_components(spec, state.scope, volumes)
@@ -121,7 +123,7 @@ def _ensure_machine(spec: Spec, state: State, pause: Path) -> Process:
         certs.write_pki(spec.paths.pki, spec.addresses, spec.node)
     _write_config(spec)
     process = machine.start_machine(pause, spec.paths.root)
-    write_state(spec.paths, State(state.slot, state.scope, process))
+    write_state(spec.paths, replace(state, process=process))
     machine.prepare(process, spec)
     return process
 

@@ -47,8 +47,15 @@ def provider_of(name: str) -> str | None:
         return None
 
 
-def up(name: str, scope: str = "node", *, given: Path | None = None, provider: str | None = None) -> Path:
-    """Bring a cluster up and return its kubeconfig."""
+def up(
+    name: str, scope: str = "node", *, given: Path | None = None, provider: str | None = None, kubernetes: str = ""
+) -> Path:
+    """Bring a cluster up and return its kubeconfig; with `kubernetes` one of that version, whichever was given."""
+    if kubernetes:
+        if provider_of(name) == "kind":
+            msg = f"cluster {name} is one of kind: take another name for an API server of Kubernetes {kubernetes}"
+            raise StepError(msg)
+        return native.up(name, scope, kubernetes)
     if existing := given_kubeconfig(given):
         say(f"Using the given cluster of {existing}")
         return existing

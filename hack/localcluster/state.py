@@ -4,12 +4,13 @@ import contextlib
 import fcntl
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from localcluster import certs, machine
 from localcluster.addresses import free_addresses
 from localcluster.machine import Process
 from localcluster.paths import ClusterPaths, cache, cluster_names, cluster_paths
+from localcluster.progress import StepError
 
 SCOPES = ("apiserver", "control-plane", "node")
 
@@ -21,17 +22,21 @@ class State:
     slot: int
     scope: str
     process: Process | None
+    kubernetes: str = ""
+    """The minor version of its API server, where that is another one than the project's own."""
 
     def dump(self) -> str:
         """Write for `load`."""
         held = asdict(self.process) if self.process else None
-        return json.dumps({"provider": "native", "slot": self.slot, "scope": self.scope, "machine": held}, indent=2)
+        kept = {"provider": "native", "slot": self.slot, "scope": self.scope, "kubernetes": self.kubernetes}
+        return json.dumps({**kept, "machine": held}, indent=2)
 
     @classmethod
     def load(cls, text: str) -> "State":
         """Read what `dump` wrote."""
         data = json.loads(text)
-        return cls(data["slot"], data["scope"], Process(**data["machine"]) if data["machine"] else None)
+        held = Process(**data["machine"]) if data["machine"] else None
+        return cls(data["slot"], data["scope"], held, data.get("kubernetes", ""))
 
 
 @contextlib.contextmanager
@@ -57,14 +62,17 @@ def write_state(paths: ClusterPaths, state: State) -> None:
     certs.write_private(paths.state, state.dump())
 
 
-def claim(name: str, scope: str) -> State:
+def claim(name: str, scope: str, kubernetes: str = "") -> State:
     """Return the state of a cluster that may be new: then it gets a slot that nobody else has."""
     paths = cluster_paths(name)
     with locked("_slots"):
         if state := read_state(paths):
-            return State(state.slot, max(state.scope, scope, key=SCOPES.index), state.process)
+            if state.kubernetes != kubernetes:  # its etcd holds what the other version has written
+                msg = f"cluster {name} has another Kubernetes: remove it first by `hack/cluster down --name {name}`"
+                raise StepError(msg)
+            return replace(state, scope=max(state.scope, scope, key=SCOPES.index))
         others = [read_state(cluster_paths(other)) for other in cluster_names()]
         routes = [route["dst"] for route in json.loads(machine.run(["ip", "-j", "-4", "route"]))]
-        state = State(free_addresses([other.slot for other in others if other], routes).slot, scope, None)
+        state = State(free_addresses([other.slot for other in others if other], routes).slot, scope, None, kubernetes)
         write_state(paths, state)
         return state

@@ -1,26 +1,28 @@
 """A real API server for the whole run, with the CRDs and policies of this checkout in force.
 
 `SIMOPS_TEST_KUBECONFIG` names another one to use. Where none can be started the tests fail and say why: a contract that nobody
-checked is not kept.
+checked is not kept. Tests with the mark `versions` run once more with the API server of each supported version that is built.
 """
 
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from contract.objects import Manifest, axes, axis, job, sweep
-from contract.server import ROOT, Api, Kubectl
+from contract.server import DEADLINE, NAME, ROOT, Api, Kubectl, api_server, hack_cluster
+from kubernetes.aio import client, config
 
-from simops_crds.kinds import KINDS, Kind
+from localcluster.golang import KUBERNETES, OTHER_KUBERNETES, apiserver_of, built
+from simops_crds.kinds import KINDS
 from simops_crds.names import GROUP
+from simops_operator.cluster import Cluster
 
 HERE = Path(__file__).resolve().parent
-DEADLINE = 120.0
+GIVEN = os.environ.get("SIMOPS_TEST_KUBECONFIG")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,31 +31,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("apiserver")
 
 
-def _cluster(*arguments: str) -> str:
-    command = [str(ROOT / "hack" / "cluster"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    if done.returncode:
-        pytest.fail(f"the contract tests need an API server; {' '.join(command)}: {done.stderr.strip()}", pytrace=False)
-    return done.stdout.strip()
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("versions") and "kubeconfig" in metafunc.fixturenames and not GIVEN:
+        # None is the project's own version, and the very server of the tests without the mark.
+        others = {minor: minor for minor in OTHER_KUBERNETES if built(apiserver_of(minor))}
+        versions = {KUBERNETES.removeprefix("v").rpartition(".")[0]: None, **others}
+        metafunc.parametrize("kubeconfig", versions.values(), ids=versions, indirect=True)
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> Iterator[str]:
-    given = os.environ.get("SIMOPS_TEST_KUBECONFIG")
-    if given:
-        yield given
+def kubeconfig(request: pytest.FixtureRequest) -> Iterator[str]:
+    if GIVEN:
+        yield GIVEN
         return
-    name = os.environ.get("SIMOPS_CONTRACT_CLUSTER") or f"contract-{os.getpid()}"
-    path = _cluster("apiserver", "--name", name).splitlines()[-1]
-    try:
+    with api_server(NAME, getattr(request, "param", None)) as path:
         yield path
-    finally:
-        _cluster("down", "--name", name)
 
 
 @pytest.fixture(scope="session")
 def kubectl(kubeconfig: str) -> Kubectl:
-    program = _cluster("tool", "kubectl").splitlines()[-1]
+    program = hack_cluster("tool", "kubectl")
 
     def run(*arguments: str, given: Any = None) -> str:
         text = None if given is None else json.dumps(given)
@@ -72,26 +69,22 @@ def api(kubeconfig: str, kubectl: Kubectl) -> Iterator[Api]:
     names = [f"crd/{kind.plural}.{GROUP}" for kind in KINDS]
     kubectl("wait", "--for=condition=Established", f"--timeout={DEADLINE:.0f}s", *names)
     server = Api(kubeconfig)
-    probes = {
-        KINDS[0].kind: job("probe", params={"not allowed": 1}),
-        KINDS[1].kind: sweep("probe", space=axes(axis(), method="list", points=[{}])),
-    }
-    for kind in KINDS:
-        _until_enforced(server, kind, probes[kind.kind])
+    for probe in (
+        job("probe", params={"not allowed": 1}),
+        sweep("probe", space=axes(axis(), method="list", points=[{}])),
+    ):
+        server.until_refused(probe, "ValidatingAdmissionPolicy")
     yield server
     server.close()
 
 
-def _until_enforced(server: Api, kind: Kind, probe: Manifest) -> None:
-    # The API server reads policies and new kinds in the background; what it refuses shows that it has.
-    deadline = time.monotonic() + DEADLINE
-    refusal = None
-    while time.monotonic() < deadline:
-        refusal = server.refusal(probe)
-        if refusal is not None and "ValidatingAdmissionPolicy" in refusal.message:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"the policy of {kind.kind} is not enforced after {DEADLINE:.0f} s: {refusal}", pytrace=False)
+@pytest.fixture
+async def cluster(kubeconfig: str) -> AsyncIterator[Cluster]:
+    """The API server as the operator calls it."""
+    configuration = client.Configuration()
+    await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    async with client.ApiClient(configuration) as api:
+        yield Cluster(api)
 
 
 @pytest.fixture

@@ -108,6 +108,18 @@ def with_defaults(spec: Manifest, *defaults: Manifest) -> Manifest:
     return out
 
 
+def lost(wanted: Any, kept: Any, path: str = "") -> list[str]:
+    """Return where something differs from what was wanted of it; the API server may add things and leave out empty ones."""
+    if isinstance(wanted, dict) and isinstance(kept, dict):
+        return [at for key, value in wanted.items() for at in lost(value, kept.get(key), f"{path}.{key}")]
+    if isinstance(wanted, list) and isinstance(kept, list) and len(wanted) == len(kept):
+        pairs = enumerate(zip(wanted, kept, strict=True))
+        return [at for i, (one, other) in pairs for at in lost(one, other, f"{path}[{i}]")]
+    return (
+        [] if wanted == kept or (kept is None and wanted in ("", [], {})) else [f"{path}: {wanted!r} became {kept!r}"]
+    )
+
+
 _SCALAR = "must be a number, a boolean or a string"
 _NAME = "must start with a letter or '_'"
 _VALUE_NAMES = "must be a Kubernetes quantity"

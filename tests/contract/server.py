@@ -1,11 +1,16 @@
-"""The API server as these tests talk to it: objects in, objects or refusals out."""
+"""The API server as these tests start it and talk to it: objects in, objects or refusals out."""
 
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from contract.objects import Manifest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
@@ -14,9 +19,31 @@ from simops_crds.kinds import KINDS
 from simops_crds.names import GROUP, VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 120.0
+NAME = os.environ.get("SIMOPS_CONTRACT_CLUSTER") or f"contract-{os.getpid()}"
 
 Kubectl = Callable[..., str]
 """Run kubectl with these arguments; `given` is an object for its standard input."""
+
+
+def hack_cluster(*arguments: str) -> str:
+    """Run `hack/cluster`; return the last line that it prints. Where it fails, so does the test."""
+    command = [str(ROOT / "hack" / "cluster"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if done.returncode:
+        pytest.fail(f"the contract tests need an API server; {' '.join(command)}: {done.stderr.strip()}", pytrace=False)
+    return done.stdout.strip().rpartition("\n")[2]
+
+
+@contextmanager
+def api_server(name: str, kubernetes: str | None) -> Iterator[str]:
+    """Start an API server, of another version if one is given; yield its kubeconfig."""
+    version = [f"--kubernetes={kubernetes}"] if kubernetes else []
+    path = hack_cluster("apiserver", f"--name={name}", *version)
+    try:
+        yield path
+    finally:
+        hack_cluster("down", f"--name={name}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +82,8 @@ class Api:
     @staticmethod
     def _where(manifest: Manifest) -> dict[str, Any]:
         kind = next(kind for kind in KINDS if kind.kind == manifest["kind"])
-        return {"group": GROUP, "version": VERSION, "namespace": "default", "plural": kind.plural}
+        namespace = manifest["metadata"]["namespace"]
+        return {"group": GROUP, "version": VERSION, "namespace": namespace, "plural": kind.plural}
 
     def create(self, manifest: Manifest, **options: Any) -> Manifest:
         created: Manifest = self._objects.create_namespaced_custom_object(
@@ -86,6 +114,17 @@ class Api:
         except ApiException as error:
             return refusal_of(error)
         return None
+
+    def until_refused(self, manifest: Manifest, words: str) -> Refusal:
+        """Wait until an object is refused with these words: the API server reads kinds and policies in the background."""
+        deadline = time.monotonic() + DEADLINE
+        refusal = None
+        while time.monotonic() < deadline:
+            refusal = self.refusal(manifest)
+            if refusal is not None and words in refusal.message:
+                return refusal
+            time.sleep(0.05)
+        pytest.fail(f"not refused with {words!r} after {DEADLINE:.0f} s: {refusal}", pytrace=False)
 
     def patch_refusal(self, manifest: Manifest, change: Manifest) -> Refusal | None:
         """Change an object; return how that was refused."""

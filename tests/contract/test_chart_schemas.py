@@ -5,23 +5,21 @@ cluster's version and nothing is downloaded.
 """
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from contract.server import NAME, api_server
 
 from localcluster.golang import tool
 
-pytestmark = pytest.mark.apiserver
+pytestmark = pytest.mark.versions
 
 CHART = Path(__file__).parents[2] / "charts" / "simops"
 EKS = CHART.parents[1] / "hack" / "eks"
-NAME = f"{os.environ.get('SIMOPS_CONTRACT_CLUSTER') or f'contract-{os.getpid()}'}-chart"
 VARIANTS = {
     "default": [],
     "local": [f"--values={CHART / 'ci' / 'local-values.yaml'}"],
@@ -39,14 +37,11 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def kubeconfig() -> Iterator[Path]:
+def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
     """An API server of its own, with the chart's namespace."""
-    hack = [sys.executable, str(CHART.parents[1] / "hack" / "cluster")]
-    started = subprocess.run([*hack, "apiserver", f"--name={NAME}"], check=True, capture_output=True, text=True)
-    path = Path(started.stdout.strip())
-    kubectl(path, "create", "namespace", "simops-system")
-    yield path
-    subprocess.run([*hack, "down", f"--name={NAME}"], check=True, capture_output=True)
+    with api_server(f"{NAME}-chart", getattr(request, "param", None)) as path:
+        kubectl(Path(path), "create", "namespace", "simops-system")
+        yield Path(path)
 
 
 def kubectl(kubeconfig: Path, *arguments: str, stdin: str = "") -> str:

@@ -10,6 +10,8 @@ from contract.server import ROOT, Api, Kubectl
 from simops_crds.kinds import KINDS, Kind
 from simops_crds.names import GROUP
 
+pytestmark = pytest.mark.versions
+
 Make = Callable[[Manifest], Manifest]
 EACH = pytest.mark.parametrize("kind", KINDS, ids=[kind.kind for kind in KINDS])
 MAKERS = {KINDS[0].kind: job, KINDS[1].kind: sweep}

@@ -9,6 +9,8 @@ from contract.server import Api
 
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
 
+pytestmark = pytest.mark.versions
+
 Make = Callable[[Manifest], Manifest]
 
 FULL_JOB: dict[str, Any] = {

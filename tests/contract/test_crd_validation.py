@@ -23,6 +23,8 @@ from contract.objects import (
 )
 from contract.server import Api, Kubectl
 
+pytestmark = pytest.mark.versions
+
 
 def test_there_are_enough_cases() -> None:
     assert len(BAD) >= 40

@@ -1,12 +1,10 @@
 """What the operator writes about sweeps is what a real API server takes and keeps."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from contract.objects import Manifest, axes, axis, sweep
+from contract.objects import Manifest, axes, axis, lost, sweep
 from contract.server import Api
-from kubernetes.aio import client, config
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import Phase, Reason
@@ -20,15 +18,9 @@ from simops_operator.core.sweeps.status import Outcome, differs, told
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.sweeps.views import round_job
 
+pytestmark = pytest.mark.versions
+
 CONFIG = JobConfig()
-
-
-@pytest.fixture
-async def cluster(kubeconfig: str) -> AsyncIterator[Cluster]:
-    configuration = client.Configuration()
-    await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with client.ApiClient(configuration) as api:
-        yield Cluster(api)
 
 
 def made_of(obj: Manifest) -> Sweep:
@@ -45,6 +37,7 @@ async def apply(cluster: Cluster, whole: Sweep, this: Round) -> dict[str, Any]:
     again = await cluster.apply_job(manifest)
     assert again["metadata"]["resourceVersion"] == job["metadata"]["resourceVersion"], "the second time changes nothing"
     await cluster.delete_job("default", job["metadata"]["name"])
+    assert lost(manifest, job) == []
     return job
 
 

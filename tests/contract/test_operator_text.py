@@ -1,15 +1,15 @@
 """The operator's server-side apply carries any text to a real API server unchanged."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-from kubernetes.aio import client, config
 
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_operator.cluster import Cluster
 from simops_operator.core.config import JobConfig
 from simops_operator.core.jobs import job_for
+
+pytestmark = pytest.mark.versions
 
 ODD = {
     "emoji": "🚀 𝛼",
@@ -19,14 +19,6 @@ ODD = {
     "quotes and braces": "\"'{}[]:#&*!|>%@` - ? \t\n",
     "dollars": "$(HOME) $$5",
 }
-
-
-@pytest.fixture
-async def cluster(kubeconfig: str) -> AsyncIterator[Cluster]:
-    configuration = client.Configuration()
-    await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with client.ApiClient(configuration) as api:
-        yield Cluster(api)
 
 
 @pytest.mark.parametrize("kind", ODD)

@@ -333,6 +333,13 @@ ALLOWED = {
 }
 
 
+GATEWAY_ALLOWED = {
+    ("simops.dev", "simulationjobs"): {"get", "list", "watch", "create", "patch"},
+    ("simops.dev", "simulationsweeps"): {"get", "list", "watch", "create", "patch"},
+    ("", "pods/log"): {"get"},
+}
+
+
 def grants(objects: list[Object], kind: str = "Role", program: str = "operator") -> dict[tuple[str, str], set[str]]:
     """What the roles of a program allow."""
     found: dict[tuple[str, str], set[str]] = {}

@@ -31,7 +31,7 @@ def said(terraform: dict[str, str], folder: Path, values: dict[str, Any]) -> tup
         {},
         {"api_access_cidrs": []},
         {"gateway_host": "simops.example.com", "certificate_arn": CERTIFICATE},
-        {"zones": 2, "kubernetes_version": "1.33", "region": "us-gov-west-1"},
+        {"zones": 2, "kubernetes_version": "1.35", "region": "us-gov-west-1"},
     ],
 )
 def test_what_works_is_taken(terraform: dict[str, str], tmp_path: Path, more: dict[str, Any]) -> None:
@@ -47,8 +47,8 @@ def test_what_works_is_taken(terraform: dict[str, str], tmp_path: Path, more: di
         ({"api_access_cidrs": ["office"]}, "api_access_cidrs must be CIDRs"),
         ({"name": "Sim_Ops"}, "name must have 3 to 25 lower-case letters"),
         ({"region": "Frankfurt"}, "region must be the name of an AWS region"),
-        ({"kubernetes_version": "1.32"}, "kubernetes_version must be 1.33 or newer"),
-        ({"kubernetes_version": "latest"}, "kubernetes_version must be 1.33 or newer"),
+        ({"kubernetes_version": "1.33"}, "kubernetes_version must be 1.34 or newer"),
+        ({"kubernetes_version": "latest"}, "kubernetes_version must be 1.34 or newer"),
         ({"vpc_cidr": "10.0.0.0/24"}, "vpc_cidr must be a CIDR between /16 and /20"),
         ({"vpc_cidr": "ten"}, "vpc_cidr must be a CIDR between /16 and /20"),
         ({"zones": 1}, "zones must be 2 or 3"),

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from localcluster import components, manifests
@@ -78,6 +79,13 @@ def test_name_servers_on_the_hosts_loopback_are_not_given_to_pods() -> None:
 
 def test_a_lone_api_server_is_two_programs() -> None:
     assert list(wanted_components(spec(), "apiserver", None)) == ["etcd", "kube-apiserver"]
+
+
+def test_another_api_server_takes_the_place_of_that_one_alone() -> None:
+    other = replace(spec(), apiserver=Path("/cache/other/kube-apiserver"))
+    own, commands = wanted_components(spec(), "apiserver", None), wanted_components(other, "apiserver", None)
+    assert commands["kube-apiserver"] == ["/cache/other/kube-apiserver", *own["kube-apiserver"][1:]]
+    assert commands["etcd"] == own["etcd"]
 
 
 def test_a_control_plane_has_no_node() -> None:

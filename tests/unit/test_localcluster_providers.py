@@ -56,6 +56,36 @@ def test_state_is_read_as_it_was_written() -> None:
     written = State(4, "node", Process(12, 34, "boot"))
     assert State.load(written.dump()) == written
     assert State.load(State(4, "node", None).dump()).process is None
+    other = State(4, "apiserver", None, "1.34")
+    assert State.load(other.dump()) == other
+
+
+def test_a_state_from_before_versions_could_be_chosen_is_of_the_projects_own() -> None:
+    text = json.dumps({"provider": "native", "slot": 4, "scope": "node", "machine": None})
+    assert State.load(text).kubernetes == ""
+
+
+@pytest.mark.parametrize(("has", "wanted"), [("1.34", ""), ("", "1.34"), ("1.34", "1.37")])
+def test_a_cluster_does_not_change_its_version(has: str, wanted: str) -> None:
+    state.write_state(cluster_paths("lab"), State(0, "apiserver", None, has))
+    assert state.claim("lab", "apiserver", has).kubernetes == has
+    with pytest.raises(StepError, match="hack/cluster down --name lab"):
+        state.claim("lab", "apiserver", wanted)
+
+
+def test_an_api_server_of_another_version_is_started_whatever_cluster_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").touch()
+    monkeypatch.setenv("SIMOPS_KUBECONFIG", str(tmp_path / "mine"))
+    monkeypatch.setattr(native, "up", lambda *arguments: Path("/", *arguments))
+    assert providers.up("lab", "apiserver", kubernetes="1.34") == Path("/lab/apiserver/1.34")
+
+
+def test_a_cluster_of_kind_is_not_taken_for_one_of_another_version() -> None:
+    certs.write_private(cluster_paths("lab").state, json.dumps({"provider": "kind"}))
+    with pytest.raises(StepError, match="one of kind"):
+        providers.up("lab", "apiserver", kubernetes="1.34")
 
 
 def test_a_cluster_of_another_provider_is_not_taken_for_a_native_one() -> None:

@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import re
 import sys
 import tarfile
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from localcluster import golang, images, packages, progress
 from localcluster.golang import TOOLS, Tool
-from localcluster.paths import HACK, cluster_paths, image_archive
+from localcluster.paths import cluster_paths, image_archive
 from localcluster.progress import StepError
 
 
@@ -75,10 +76,36 @@ def test_every_tool_of_this_checkout_has_its_sources() -> None:
         assert tool.folder is None or any(path.suffix == ".go" for path in golang.sources(tool))
 
 
-def test_the_stamped_version_is_that_of_the_module_file() -> None:
-    module = (HACK / "native/go.mod").read_text()
-    assert f"k8s.io/kubernetes {golang.KUBERNETES}\n" in module
-    assert f"-X=k8s.io/component-base/version.gitVersion={golang.KUBERNETES}" in TOOLS["kubernetes"].ldflags
+@pytest.mark.parametrize("name", ["kubernetes", *map(golang.apiserver_of, golang.OTHER_KUBERNETES)])
+def test_the_stamped_version_is_that_of_the_module_file(name: str) -> None:
+    tool = TOOLS[name]
+    module = golang.sources(tool)[0].read_text()
+    assert f"k8s.io/kubernetes {tool.version}\n" in module
+    assert f"-X=k8s.io/component-base/version.gitVersion={tool.version}" in tool.ldflags
+
+
+@pytest.mark.parametrize(("minor", "version"), golang.OTHER_KUBERNETES.items())
+def test_an_api_server_of_another_version_has_no_module_of_a_third(minor: str, version: str) -> None:
+    module = golang.sources(TOOLS[golang.apiserver_of(minor)])[0].read_text()
+    assert version.startswith(f"v{minor}.")
+    replaced = set(re.findall(r"k8s\.io/\S+ => \S+ (\S+)", module))
+    assert replaced == {version.replace("v1.", "v0.", 1)}
+
+
+def test_each_version_is_built_with_its_own_module_file() -> None:
+    for minor in golang.OTHER_KUBERNETES:
+        name = golang.apiserver_of(minor)
+        assert f"-modfile=v{minor}.mod" in golang.build_command("go", name, TOOLS[name], Path("/b"))
+
+
+def test_what_is_not_built_is_not_taken_for_built(own_cache: Path) -> None:
+    name = golang.apiserver_of(golang.OLDEST)
+    assert not golang.built(name)
+    folder = own_cache / "bin" / f"{name}-{TOOLS[name].version}-{golang.cache_key(TOOLS[name], golang._go()[1])}"
+    folder.mkdir(parents=True)
+    (folder / name).touch()
+    assert golang.built(name)
+    assert golang.apiserver(golang.OLDEST) == folder / "kube-apiserver"
 
 
 def test_an_unknown_tool_is_named_with_those_that_there_are() -> None:
