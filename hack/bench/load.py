@@ -9,6 +9,7 @@ calls, and the most calls that it made in a second, which the chart's `operator.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from simops_images.cli import build_all
 
 Object = dict[str, Any]
 MANY, FEW = "default", "load-few"
+STRANGER = f"stranger-{os.getpid()}"
 _DEADLINE_SECONDS = 7200.0
 _POLL_SECONDS = 1.0
 _NODE_PODS = 1000
@@ -104,8 +106,8 @@ class Stranger:
 def stranger(cluster: Cluster, begun: float) -> Stranger:
     """Make a job in another namespace and watch when it starts."""
     made = time.perf_counter() - begun
-    create(cluster, [simulation_job("stranger", FEW)])
-    query = ["get", "simulationjob/stranger", f"--namespace={FEW}", "--output=jsonpath={.status.startTime}"]
+    create(cluster, [simulation_job(STRANGER, FEW)])
+    query = ["get", f"simulationjob/{STRANGER}", f"--namespace={FEW}", "--output=jsonpath={.status.startTime}"]
     while not output(cluster.kubectl(*query)):
         time.sleep(_POLL_SECONDS)
     return Stranger(made, time.perf_counter() - begun, count(cluster, RUNS))
@@ -144,7 +146,7 @@ def main() -> None:
     cluster = Cluster(arguments.cluster, providers.up(arguments.cluster))
     load_images(cluster, [name_of(TESTBOX)])
     look_after_both(cluster)
-    names = [f"load-{number}" for number in range(arguments.jobs)]
+    names = [f"load-{os.getpid()}-{number}" for number in range(arguments.jobs)]  # what an earlier run has left stays
     nodes = -(-arguments.jobs // _NODE_PODS) + 1
     bare = 0.0
     with fakenodes.running(cluster, 2 * nodes, 1, 1, has_logs=True):
