@@ -9,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
-from minio import Minio
+from minio import Minio, MinioAdmin
 from minio.credentials.providers import IamAwsProvider, Provider, StaticProvider
 from minio.error import MinioException, S3Error
 
@@ -89,6 +89,17 @@ class Bucket:
             access.read_text().strip(),
             secret.read_text().strip(),
             token.read_text().strip() if token.exists() else None,
+        )
+
+    def admin(self) -> MinioAdmin:
+        """Return a client of the store's administration, for a store that is MinIO."""
+        url = urlsplit(self._address.endpoint)
+        return MinioAdmin(
+            endpoint=url.netloc,
+            secure=url.scheme == "https",
+            region=self._address.region,
+            credentials=self._credentials(),
+            http_client=self._http,
         )
 
     async def run(self, what: str, call: Callable[[], T]) -> T:

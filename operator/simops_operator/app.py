@@ -217,6 +217,7 @@ class App:
         log.info("leading")
         try:
             await self._list_until_it_works()
+            await self._prepare_store()
             self.synced = True
             metrics.SYNCED.set(1)
             async with asyncio.TaskGroup() as group:
@@ -234,6 +235,13 @@ class App:
             self.leading = False
             metrics.LEADER.set(0)
             metrics.SYNCED.set(0)
+
+    async def _prepare_store(self) -> None:
+        """Let Pods that run already find the store as they need it. What is to be stored waits for it anyway."""
+        try:
+            await self._store.ensure_bucket()
+        except StoreError as error:
+            log.warning("the store is not as it should be, and is looked at again with the next run: %s", error)
 
     async def _list_until_it_works(self) -> None:
         delay = 1.0

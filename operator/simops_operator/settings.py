@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """Secret in the simulation namespaces with access-key and secret-key; empty: workload identity."""
     store_credentials: str = "/simops/store"
     """Folder in which the operator itself finds these keys."""
+    store_namespace_keys: str = ""
+    """Folder with ``<namespace>.access-key`` and ``<namespace>.secret-key``, to be made known to an embedded MinIO; empty: there are none."""
     store_create_bucket: bool = True
     """Make the bucket when it is missing."""
 

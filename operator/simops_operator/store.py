@@ -3,21 +3,25 @@
 import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from minio.deleteobjects import DeleteObject
-from minio.error import S3Error
+from minio.error import MinioAdminException, S3Error
 
 from simops_io.s3 import Address, Bucket, StoreError, is_missing
 from simops_operator import metrics
+from simops_operator.grants import grants_in, make_known
 from simops_operator.settings import Settings
 
 __all__ = ["Store", "StoreError"]
 
 _PART_BYTES = 5 << 20
 _THREADS = 8
+_GRANT_SECONDS = 60.0
 
 
 class Store:
@@ -32,15 +36,26 @@ class Store:
         self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc, metrics.STORE_CALLS.inc)
         self._minio = self._connection.client
         self._run = self._connection.run
+        self._granted_at = -_GRANT_SECONDS
 
     async def ensure_bucket(self) -> None:
-        """Make the bucket if it is missing and may be made.
+        """Make the bucket if it is missing and may be made, and the keys of the namespaces known if the store is to know them.
 
         Raises:
             StoreError: it is missing and may not be made, or the store does not answer.
         """
-
         await self._connection.ensure(may_make=self._settings.store_create_bucket)
+        # This is asked at the start and after each failure: a store that lost the bucket has lost the keys, too.
+        if self._settings.store_namespace_keys and time.monotonic() - self._granted_at > _GRANT_SECONDS:
+            await self._run("keys of the namespaces", self._grant)
+            self._granted_at = time.monotonic()
+
+    def _grant(self) -> None:
+        try:
+            for grant in grants_in(Path(self._settings.store_namespace_keys)):
+                make_known(self._connection.admin(), self._bucket, grant)
+        except MinioAdminException as error:
+            raise ValueError(str(error)) from error
 
     async def exists(self, key: str) -> bool:
         """Whether there is an object under this key."""

@@ -88,7 +88,7 @@ def test_a_sweep_of_too_many_points_is_refused_with_their_number_whoever_asks(
 def test_all_that_a_person_may_ask_for_works_with_the_rights_that_the_chart_gives_the_gateway(
     session: gateway.Session,
 ) -> None:
-    call, name = session.client.request, "rights"
+    call = session.client.request
     again = {"Idempotency-Key": "e2e-rights"}
     held = {"image": TESTBOX, "command": ["sh", "-c", HELD]}
     first, second = (call("POST", "/api/v1/jobs", json=held, headers=again) for _ in range(2))
@@ -98,7 +98,7 @@ def test_all_that_a_person_may_ask_for_works_with_the_rights_that_the_chart_give
     assert call("DELETE", f"/api/v1/jobs/{run}").status_code == 202
 
     space = {"axes": [{"name": "x", "integers": {"low": 0, "high": 3}}]}
-    body = {"name": name, "image": TESTBOX, "command": ["sh", "-c", "exit 1"], "space": space, "points_per_pod": 4}
+    body = {"image": TESTBOX, "command": ["sh", "-c", "exit 1"], "space": space, "points_per_pod": 4}
     made = call("POST", "/api/v1/sweeps", json=body)
     assert made.status_code == 201, made.text
     path = f"/api/v1/sweeps/{made.json()['sweep']}"

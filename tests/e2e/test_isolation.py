@@ -5,7 +5,12 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
+from e2e.bucket import BUCKET
 from e2e.lab import NAMESPACE, Lab, Run, job
+from minio import Minio, S3Error
+
+from simops_demo import installation
+from simops_demo.store import forwarded
 
 SPY = r"""
 import glob, json, os, pathlib, socket, ssl, threading, time, urllib.error, urllib.request
@@ -155,3 +160,25 @@ def test_it_can_neither_become_root_nor_write_outside_nor_open_raw_sockets(repor
 def test_it_has_no_more_processes_than_its_node_allows_a_pod(report: dict[str, Any]) -> None:
     """`podPidsLimit` is kubelet's: 1,024 in the local clusters, in production the node's configuration says it."""
     assert 100 < report["threads"] < 1024
+
+
+def test_the_keys_of_its_namespace_are_not_those_of_the_store_and_open_its_own_results_only(
+    simops: Lab, other: Run
+) -> None:
+    """Whoever may read Secrets in a namespace has its keys."""
+    secrets = [
+        simops.cluster.request("GET", f"/api/v1/namespaces/{place}/secrets/simops-store")["data"]
+        for place in (NAMESPACE, "simops-system")
+    ]
+    (access, secret), root = ([b64decode(keys[k]).decode() for k in ("access-key", "secret-key")] for keys in secrets)
+    assert not {access, secret} & set(root)
+    installed = installation.Cluster(simops.cluster.name, simops.cluster.kubeconfig)
+    with forwarded(installed, "service/simops-minio", 9000) as address:
+        theirs = Minio(address, access_key=access, secret_key=secret, secure=False, region="us-east-1")
+        assert theirs.stat_object(BUCKET, other.status["artifacts"]["bundle"]).size
+        for key in ("jobs/elsewhere/a/b", "archive/lab/0", "uploads/lab/x"):
+            with pytest.raises(S3Error) as error:
+                theirs.get_object(BUCKET, key)
+            assert error.value.code == "AccessDenied"
+        with pytest.raises(S3Error):
+            list(theirs.list_objects(BUCKET))

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tarfile
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def settings_from(objects: list[Object], monkeypatch: pytest.MonkeyPatch) -> Set
 
 
 def test_defaults_are_those_of_the_operator(default: list[Object], monkeypatch: pytest.MonkeyPatch) -> None:
-    decided_by_the_chart = {"allowed_images", "store_endpoint", "lease_namespace"}
+    decided_by_the_chart = {"allowed_images", "store_endpoint", "store_namespace_keys", "lease_namespace"}
     for name in list(Settings.model_fields):
         monkeypatch.delenv(f"SIMOPS_{name.upper()}", raising=False)
     ours, theirs = (
@@ -278,14 +279,38 @@ def test_labels_of_values_cannot_break_the_selector() -> None:
 # Namespaces
 
 
+def test_no_namespace_has_the_keys_of_the_store_or_of_another_one() -> None:
+    fixed = ("store.credentials.accessKey=root", "store.credentials.secretKey=a-long-secret-key")
+    rendered = [render(*fixed, "simulations.namespaces={a,b}") for _ in range(2)]
+    pairs = [
+        {part: one(objects, "Secret", "simops-store", place)["data"][part] for part in ("access-key", "secret-key")}
+        for objects in rendered
+        for place in ("a", "b", "simops-system")
+    ]
+    assert pairs[:3] == pairs[3:], "drawn anew at each rendering"
+    for part in ("access-key", "secret-key"):
+        assert len({pair[part] for pair in pairs[:3]}) == 3
+    # MinIO's own limits: 3 to 20 and 8 to 40 characters.
+    assert [len(b64decode(pairs[0][part])) for part in ("access-key", "secret-key")] == [20, 40]
+    changed = render(
+        "store.credentials.accessKey=root", "store.credentials.secretKey=another-key", "simulations.namespaces={a}"
+    )
+    assert one(changed, "Secret", "simops-store", "a")["data"]["secret-key"] != pairs[0]["secret-key"]
+
+
+def test_simulations_in_the_releases_own_namespace_share_its_keys() -> None:
+    objects = render("simulations.namespaces={simops-system}")
+    assert not [o for o in objects if o["metadata"]["name"] == "simops-store-namespaces"]
+    assert "SIMOPS_STORE_NAMESPACE_KEYS" not in str(operator_pod(objects))
+
+
 def test_each_namespace_gets_what_its_simulations_need() -> None:
     objects = render("simulations.namespaces={a,b}")
     for namespace in ("a", "b"):
         assert one(objects, "ServiceAccount", "simops-simulation", namespace)["automountServiceAccountToken"] is False
-        assert (
-            one(objects, "Secret", "simops-store", namespace)["data"]
-            == one(objects, "Secret", "simops-store", "simops-system")["data"]
-        )
+        known = one(objects, "Secret", "simops-store-namespaces", "simops-system")["data"]
+        keys = one(objects, "Secret", "simops-store", namespace)["data"]
+        assert keys == {name: known[f"{namespace}.{name}"] for name in ("access-key", "secret-key")}
         subject = one(objects, "RoleBinding", "simops-operator", namespace)["subjects"][0]
         assert (subject["name"], subject["namespace"]) == ("simops-operator", "simops-system")
         one(objects, "Role", "simops-operator", namespace)

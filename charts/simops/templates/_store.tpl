@@ -62,6 +62,27 @@ drawn once for all templates, as every call would draw others.
 {{ toYaml .Values.store.resolved }}
 {{- end -}}
 
+{{- /* "true" if each namespace of simulations has keys of its own: the operator makes them known to the embedded store. */ -}}
+{{- define "simops.store.ownKeys" -}}
+{{- if and .Values.store.embedded.enabled (include "simops.store.ownSecret" .) (without .Values.simulations.namespaces .Release.Namespace) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "simops.store.keysSecret" -}}
+{{ .Values.store.secretName }}-namespaces
+{{- end -}}
+
+{{- /*
+Keys of one namespace of simulations, derived from the store's own by SHA-256: the same at each rendering, changed with them, and leading nowhere back
+as long as the store's own secret key cannot be guessed. Call with (root, namespace).
+*/ -}}
+{{- define "simops.store.namespaceKeys" -}}
+{{- $secret := get (include "simops.store.credentials" (index . 0) | fromYaml) "secret-key" | b64dec -}}
+access-key: {{ printf "sim-%s" (printf "access/%s/%s" $secret (index . 1) | sha256sum | trunc 16) | b64enc }}
+secret-key: {{ printf "secret/%s/%s" $secret (index . 1) | sha256sum | trunc 40 | b64enc }}
+{{- end -}}
+
 {{- /* Rolls Pods when credentials change that the chart knows of. */ -}}
 {{- define "simops.store.checksum" -}}
 {{- if include "simops.store.ownSecret" . -}}

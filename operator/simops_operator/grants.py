@@ -1,0 +1,69 @@
+"""Keys of the embedded store for each namespace of simulations: they open the namespace's part of the bucket and nothing else.
+
+Whoever may read Secrets in such a namespace has them, and could with better ones read and change what other namespaces have. The chart draws the keys;
+here they are made known to MinIO, as service accounts of its administrator with a policy of their own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minio import MinioAdmin
+from minio.error import MinioAdminException
+
+_PARTS = ("jobs", "sweeps")
+_OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The keys of one namespace."""
+
+    namespace: str
+    access: str
+    secret: str
+
+
+def policy_of(bucket: str, namespace: str) -> dict[str, Any]:
+    """Return what the bundle containers of a namespace may do: put and read below its prefixes (IAM policy language)."""
+    places = [f"{part}/{namespace}/*" for part in _PARTS]
+    arn = f"arn:aws:s3:::{bucket}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": _OBJECTS, "Resource": [f"{arn}/{place}" for place in places]},
+            # Without the right to list, an object that is not there could not be told from one that may not be read.
+            {
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket"],
+                "Resource": [arn],
+                "Condition": {"StringLike": {"s3:prefix": places}},
+            },
+            # MinIO knows no condition for this; it lists the uploads of one key that is named whole, and no parts of them.
+            {"Effect": "Allow", "Action": ["s3:ListBucketMultipartUploads"], "Resource": [arn]},
+        ],
+    }
+
+
+def grants_in(folder: Path) -> Iterator[Grant]:
+    """Yield the keys in a folder with the files ``<namespace>.access-key`` and ``<namespace>.secret-key``."""
+    for access in sorted(folder.glob("*.access-key")):
+        namespace = access.name.removesuffix(".access-key")
+        secret = access.with_name(f"{namespace}.secret-key")
+        yield Grant(namespace, access.read_text().strip(), secret.read_text().strip())
+
+
+def make_known(admin: MinioAdmin, bucket: str, grant: Grant) -> None:
+    """Let MinIO know the keys of a namespace; to repeat it changes nothing.
+
+    Raises:
+        MinioAdminException, urllib3.exceptions.HTTPError: MinIO did not do it.
+    """
+    policy = policy_of(bucket, grant.namespace)
+    try:
+        admin.get_service_account(grant.access)
+    except MinioAdminException:
+        admin.add_service_account(access_key=grant.access, secret_key=grant.secret, policy=policy)
+    else:
+        admin.update_service_account(access_key=grant.access, secret_key=grant.secret, policy=policy)

@@ -1,0 +1,110 @@
+"""The keys of one namespace store and find what its Pods leave, and open nothing of another namespace. With a real MinIO."""
+
+import io
+import os
+from collections.abc import Callable
+
+import pytest
+from integration.servers import ACCESS, SECRET, Server
+from integration.sidecar import Sidecar
+from minio import Minio, MinioAdmin, S3Error
+from minio.credentials.providers import StaticProvider
+
+from simops_operator.grants import Grant, make_known
+
+LAB, OTHER = (
+    Grant("lab", "lab-keys-0123", "lab-secret-0123456789"),
+    Grant("other", "other-keys-0123", "other-secret-456789"),
+)
+
+pytestmark = pytest.mark.store
+
+
+def admin(store: Server) -> MinioAdmin:
+    return MinioAdmin(endpoint=f"127.0.0.1:{store.port}", credentials=StaticProvider(ACCESS, SECRET), secure=False)
+
+
+def client(store: Server, grant: Grant) -> Minio:
+    return Minio(
+        f"127.0.0.1:{store.port}", access_key=grant.access, secret_key=grant.secret, secure=False, region="us-east-1"
+    )
+
+
+@pytest.fixture
+def known(minio_store: Server) -> Server:
+    for grant in (LAB, OTHER):
+        make_known(admin(minio_store), minio_store.bucket, grant)
+    return minio_store
+
+
+def put(store: Server, grant: Grant, key: str) -> None:
+    client(store, grant).put_object(store.bucket, key, io.BytesIO(b"x"), 1)
+
+
+@pytest.mark.parametrize("part", ["jobs", "sweeps"])
+def test_they_open_their_own_part(known: Server, part: str) -> None:
+    put(known, LAB, f"{part}/lab/a/b")
+    assert client(known, LAB).get_object(known.bucket, f"{part}/lab/a/b").data == b"x"
+    with pytest.raises(S3Error) as error:
+        client(known, LAB).stat_object(known.bucket, f"{part}/lab/a/none")
+    assert error.value.code == "NoSuchKey"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "jobs/other/a/b",
+        "sweeps/other/a/b",
+        "jobs/lab2/a",
+        "archive/lab/0/a/b",
+        "uploads/lab/d",
+        "jobs/lab/../other/a/b",
+        "x",
+    ],
+)
+def test_they_neither_read_nor_write_anything_else(known: Server, key: str) -> None:
+    known.client.put_object(known.bucket, "jobs/other/a/b", io.BytesIO(b"theirs"), 6)
+    limited = client(known, LAB)
+    for call in (
+        lambda: put(known, LAB, key),
+        lambda: limited.get_object(known.bucket, key),
+        lambda: limited.remove_object(known.bucket, key),
+    ):
+        with pytest.raises((S3Error, ValueError)) as error:
+            call()
+        assert not isinstance(error.value, S3Error) or error.value.code in ("AccessDenied", "XMinioInvalidObjectName")
+    assert known.get("jobs/other/a/b") == b"theirs"
+
+
+@pytest.mark.parametrize("prefix", ["", "jobs/", "jobs/other/", "archive/"])
+def test_they_list_nothing_else(known: Server, prefix: str) -> None:
+    with pytest.raises(S3Error) as error:
+        list(client(known, LAB).list_objects(known.bucket, prefix, recursive=True))
+    assert error.value.code == "AccessDenied"
+
+
+def test_they_make_no_keys_and_no_buckets(known: Server) -> None:
+    limited = MinioAdmin(
+        endpoint=f"127.0.0.1:{known.port}", credentials=StaticProvider(LAB.access, LAB.secret), secure=False
+    )
+    with pytest.raises(Exception, match="403"):
+        limited.user_list()
+    with pytest.raises(S3Error):
+        client(known, LAB).make_bucket("mine")
+
+
+def test_keys_that_were_changed_replace_the_old_ones(known: Server) -> None:
+    changed = Grant(LAB.namespace, LAB.access, "another-secret-0123")
+    make_known(admin(known), known.bucket, changed)
+    put(known, changed, "jobs/lab/a/c")
+    with pytest.raises(S3Error):
+        put(known, LAB, "jobs/lab/a/d")
+
+
+def test_a_bundle_is_stored_with_them(known: Server, sidecar: Callable[..., Sidecar]) -> None:
+    bundle = sidecar(known)
+    (bundle.secret / "access-key").write_text(LAB.access)
+    (bundle.secret / "secret-key").write_text(LAB.secret)
+    (bundle.outputs / "large.bin").write_bytes(os.urandom(12 << 20))  # in several parts
+    assert bundle.start().finish()["bundle"] == bundle.key
+    assert bundle.key in known.keys(bundle.prefix)
