@@ -228,3 +228,18 @@ def test_a_line_ends_where_its_file_says_and_nowhere_else() -> None:
     (line,) = parse_lines(f'{row}\n{{"index":4,"exi')
     assert line["metrics"] == {"a\u2028b\x85c": 1.0}
     assert merged(f"{row}\n", {1: '{"index":1,"exitCode":0}'}) == f'{{"index":1,"exitCode":0}}\n{row}\n'
+
+
+@given(ranges, ranges, ranges, ranges)
+def test_what_has_succeeded_once_is_given_up_only_for_another_result(
+    first: Indexes, again: Indexes, good: Indexes, bad: Indexes
+) -> None:
+    before = after(Books(), "0-79", good=str(first & Indexes.up_to(80)))
+    books = after(
+        before.reopen("x", str(again), 80),
+        str(again),
+        good=str(good & again),
+        bad=str((bad & again) - good),
+        counts=False,
+    )
+    assert before.succeeded - (bad - good) - books.close(80).succeeded == Indexes()

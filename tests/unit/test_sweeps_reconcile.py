@@ -250,6 +250,17 @@ def test_ranges_run_again_and_the_later_result_counts() -> None:
     assert world.table()[1]["round"] == 1
 
 
+@pytest.mark.parametrize("change", [{"cancelled": True}, {"cancelledPoints": "1,3"}])
+def test_results_stay_whose_points_were_to_run_again_and_were_cancelled_before(change: dict[str, Any]) -> None:
+    world = TimedWorld(points=4)
+    ended(world, "Succeeded", "Completed")
+    world.change_spec(rerun={"points": "1,3", "id": "again"}, **change)
+    world.be_fair()
+    assert world.status["succeededPoints"] == "0-3"
+    assert "cancelledPoints" not in world.status
+    assert {line["round"] for line in world.table().values()} == {0}
+
+
 def test_an_order_given_while_it_runs_is_carried_out_at_the_end() -> None:
     world = TimedWorld(fails(2, times=1), points=8, rerun={"points": "failed", "id": "early"})
     status = ended(world, "Succeeded", "Completed")

@@ -105,6 +105,8 @@ class Books:
     """The last order to run points again that was taken."""
     ordered: Indexes = NOTHING
     """What that order brought back."""
+    kept: Indexes = NOTHING
+    """Those of the points brought back that had succeeded: that result stays, and counts again if there will be no other."""
     looked: str = ""
     """Digest of the points for which earlier results were looked up last."""
     reused: Indexes = NOTHING
@@ -151,6 +153,7 @@ class Books:
             failures=_without(self.failures, points),
             losses=_without(self.losses, points),
             ordered=self.ordered - points,
+            kept=self.kept - points,
             seconds=self.seconds + reused.seconds,
             measured=self.measured + reused.measured,
         )
@@ -185,6 +188,7 @@ class Books:
             failures=_without(failures, gave_out | gone),
             losses=_without(losses, gave_out | gone),
             ordered=self.ordered - succeeded - gave_out - gone,
+            kept=self.kept - succeeded - failed - gone,
             probes=self.probes + (over.reason == "probe"),
             seconds=self.seconds + results.seconds,
             measured=self.measured + results.measured,
@@ -212,13 +216,15 @@ class Books:
             losses=_without(self.losses, points),
             rerun=order,
             ordered=points,
+            kept=self.kept | (self.succeeded & points),
             verdict=None,
         )
 
     def close(self, total: int) -> "Books":
-        """Return the books of a sweep that has ended: what has no result is given up."""
-        rest = Indexes.up_to(total) - self.succeeded - self.failed
-        return replace(self, dropped=rest, failures=(), losses=(), ordered=NOTHING)
+        """Return the books of a sweep that has ended: what has no result is given up, and what was to have another one keeps its own."""
+        succeeded = self.succeeded | self.kept
+        rest = Indexes.up_to(total) - succeeded - self.failed
+        return replace(self, succeeded=succeeded, dropped=rest, failures=(), losses=(), ordered=NOTHING, kept=NOTHING)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the books as ``ledger.json`` has them."""
@@ -238,7 +244,7 @@ class Books:
 
 
 _VALUES = ("rounds", "rerun", "probes", "seconds", "measured")
-_SETS = ("succeeded", "failed", "lost", "dropped", "ordered", "reused", "twins")
+_SETS = ("succeeded", "failed", "lost", "dropped", "ordered", "kept", "reused", "twins")
 _LEVELS = ("failures", "losses")
 
 

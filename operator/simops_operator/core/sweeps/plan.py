@@ -148,7 +148,8 @@ def _reopen(at: Situation) -> Decision | None:
     if spec.rerun is not None and spec.rerun.id != facts.books.rerun:
         return Decision((actions.WriteBooks(facts.books.reopen(spec.rerun.id, spec.rerun.points, at.total)),))
     if not facts.books.pending(at.total, at.sweep.cancelled_points).ranges and facts.round is None:
-        return _stay(at)
+        closed = facts.books.close(at.total)
+        return _stay(at) if closed == facts.books else Decision((actions.WriteBooks(closed),))
     if facts.books.verdict is not None:  # of its last end
         return Decision((actions.WriteBooks(replace(facts.books, verdict=None)),))
     # Said first: from then on it is a sweep that runs, and what went wrong before is not judged again.
