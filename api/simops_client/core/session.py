@@ -44,13 +44,14 @@ class Session(Generic[J, S]):
         self.url = base_of(url)
         self.retries = retries
         self.clock: Callable[[], float] = time.monotonic
+        self._agent = _agent()
         self._token = token_of(token)
         self._written: dict[str, str] = {}
         self.timeout = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
 
     def headers_of(self, request: Request) -> dict[str, str]:
         """Return the headers of a request. A file with the token is read here, each time."""
-        headers = {"User-Agent": _agent(), **request.headers}
+        headers = {"User-Agent": self._agent, **request.headers}
         if token := self._token():
             headers["Authorization"] = f"Bearer {token}"
         # Another replica of the gateway may not know yet what this client has written.
