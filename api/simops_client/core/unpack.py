@@ -33,7 +33,12 @@ def unpack(archive: Path, folder: Path, sums: Mapping[str, str] | None = None) -
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(info) as source:
                     _write(source, target, (sums or {}).get(info.filename))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last: encrypted, or packed in an unknown way
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+    ) as error:  # the last: encrypted, or packed in an unknown way
         raise DamagedDownload(f"{archive.name} is no zip that can be read: {error}") from error
     return [target for _, target in members]
 
