@@ -172,6 +172,20 @@ async def test_no_path_leads_out_of_the_folder(kind: str, name: str, tmp_path: P
     assert below(tmp_path) == {}
 
 
+@both
+async def test_an_id_leads_nowhere_either(kind: str, tmp_path: Path) -> None:
+    store = Store()
+    store.job["id"] = "../../x"
+    with asking(kind, lambda request: store(_named(request))) as (client, _):
+        await done((await done(client.job("sim-1"))).download(tmp_path / "a" / "b", unpack=False))
+    assert below(tmp_path) == {"a/b/..%2F..%2Fx.zip": BUNDLE}
+
+
+def _named(request: httpx.Request) -> httpx.Request:
+    path = request.url.raw_path.replace(b"..%2F..%2Fx", b"sim-1").decode()
+    return httpx.Request(request.method, f"http://gateway{path}", headers=request.headers)
+
+
 def test_a_link_in_the_archive_or_in_the_folder_leads_nowhere(tmp_path: Path) -> None:
     folder, outside = tmp_path / "in", tmp_path / "outside"
     folder.mkdir()
@@ -197,6 +211,26 @@ def test_what_is_no_good_zip_is_told_and_leaves_no_half_file(content: bytes, tmp
     with pytest.raises(DamagedDownload, match="no zip that can be read"):
         unpack(archive, tmp_path / "out")
     assert not below(tmp_path / "out")
+
+
+@both
+async def test_a_download_from_the_store_goes_on_at_a_new_address(kind: str, tmp_path: Path) -> None:
+    store = Store(cut=6000)
+    asked: list[tuple[str, str | None]] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "store":
+            asked.append((request.url.query.decode(), request.headers.get("Authorization")))
+            return store.result(request)
+        if request.url.path.endswith("/result"):
+            return httpx.Response(307, headers={"Location": f"http://store/pod.zip?signed={len(asked)}"})
+        return store(request)
+
+    with asking(kind, serve, retries=5) as (client, _):
+        await done((await done(client.job("sim-1"))).download(tmp_path, unpack=False))
+    assert below(tmp_path) == {"sim-1.zip": BUNDLE}
+    assert asked == [("signed=0", None), ("signed=1", None)]
+    assert store.ranges == [None, "bytes=6000-"]
 
 
 # Single files

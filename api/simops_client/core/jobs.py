@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simops_client.core.files import download
 from simops_client.core.flow import Flow, Work
 from simops_client.core.handles import JobHandle
-from simops_client.core.requests import Request, file_path
+from simops_client.core.requests import Request, archive_path, file_path
 from simops_client.core.unpack import unpack as unpacked
 from simops_client.models import Artifacts
 
@@ -78,7 +78,7 @@ def download_result(job: JobHandle, folder: str | Path, *, unpack: bool = True) 
         SimOpsError: as for ``artifacts``.
     """
     listed = yield from artifacts(job)
-    target = Path(folder) / (f".{job.id}.zip" if unpack else f"{job.id}.zip")
+    target = archive_path(folder, job.id, hidden=unpack)
     # The zip of a point is made while it is sent, of a bundle that has others too.
     checksum = listed.bundle.sha256 if job.info.sweep is None else None
     yield from download(job.session, f"{job.path}/result", target, checksum)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 from urllib.parse import quote
 
@@ -156,6 +157,11 @@ def segment(text: str) -> str:
     if text in _NO_PARTS:
         raise ValueError(f"{text!r} is no id")
     return quote(text, safe="")
+
+
+def archive_path(folder: str | Path, identity: str, *, hidden: bool) -> Path:
+    """Return where the zip of a job or sweep is put: in the folder, whatever its id is."""
+    return Path(folder) / f"{'.' if hidden else ''}{quote(identity, safe='')}.zip"
 
 
 def file_path(text: str) -> str:

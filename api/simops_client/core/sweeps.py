@@ -10,7 +10,7 @@ from simops_client.core.flow import Flow, Items, Work
 from simops_client.core.handles import SweepHandle
 from simops_client.core.jobs import unpack_and_remove
 from simops_client.core.listing import items_of
-from simops_client.core.requests import KEY_HEADER, Request, query_of
+from simops_client.core.requests import KEY_HEADER, Request, archive_path, query_of
 from simops_client.core.session import parsed
 from simops_client.core.tables import Form, Row, arrow_of, chosen, frame_of, needs_parquet, rows_of
 from simops_client.models import Point, SweepInfo
@@ -91,7 +91,7 @@ def result(sweep: SweepHandle, folder: str | Path, *, unpack: bool = True) -> Fl
         DamagedDownload: it would lead out of the folder.
         SimOpsError: it could not be had.
     """
-    target = Path(folder) / (f".{sweep.id}.zip" if unpack else f"{sweep.id}.zip")
+    target = archive_path(folder, sweep.id, hidden=unpack)
     yield from download(sweep.session, f"{sweep.path}/result", target)
     if not unpack:
         return target

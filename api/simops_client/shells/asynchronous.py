@@ -1,4 +1,4 @@
-"""The client that is awaited, on asyncio or trio."""
+"""The client that is awaited."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
@@ -16,7 +16,7 @@ from simops_client.core.making import Making
 from simops_client.core.requests import Request
 from simops_client.core.session import Session
 from simops_client.models import Plan
-from simops_client.shells.calls import Verify, arguments_of, follows, verified
+from simops_client.shells.calls import LIMITS, Verify, arguments_of, follows, verified
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -166,7 +166,7 @@ class AsyncClient(Making[AsyncJob, AsyncSweep, Awaitable[AsyncJob], Awaitable[As
             ValueError: there is no url, or it is none.
         """
         super().__init__(url, token, timeout, retries)
-        self.http = httpx.AsyncClient(base_url=self.url, verify=verified(verify), transport=transport)
+        self.http = httpx.AsyncClient(base_url=self.url, verify=verified(verify), limits=LIMITS, transport=transport)
 
     job = _call(clients.job)
     get_sweep = _call(clients.get_sweep)

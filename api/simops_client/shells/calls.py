@@ -4,11 +4,16 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from simops_client.core.requests import Request
 from simops_client.core.session import Session
 
 Verify = bool | str | Path | ssl.SSLContext
 """Whether the gateway's certificate is looked at; or the file of certificates, or the context, that it is held to."""
+
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""Each job that is waited for has a connection of its own; with httpx's own limit the hundred-and-first would keep all other calls waiting."""
 
 
 def arguments_of(session: Session[Any, Any], request: Request) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from simops_client.core.making import Making
 from simops_client.core.requests import Request
 from simops_client.core.session import Session
 from simops_client.models import Plan
-from simops_client.shells.calls import Verify, arguments_of, follows, verified
+from simops_client.shells.calls import LIMITS, Verify, arguments_of, follows, verified
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -165,7 +165,7 @@ class Client(Making[Job, Sweep, Job, Sweep, Plan]):
             ValueError: there is no url, or it is none.
         """
         super().__init__(url, token, timeout, retries)
-        self.http = httpx.Client(base_url=self.url, verify=verified(verify), transport=transport)
+        self.http = httpx.Client(base_url=self.url, verify=verified(verify), limits=LIMITS, transport=transport)
 
     job = _call(clients.job)
     get_sweep = _call(clients.get_sweep)
