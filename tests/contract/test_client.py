@@ -1,14 +1,17 @@
 """The Python client against the real gateway and a real API server: what it sends is taken, and what it is answered is what it says."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
+import random
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -30,12 +33,12 @@ from simops_client import (
     integers,
     linspace,
 )
-from simops_crds.names import key_prefix
+from simops_crds.names import key_prefix, kubernetes_job_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HEAT = {"length": 1.0, "time_steps": 200, "method": "ftcs", "quick": True}
-FILES = {"metrics.json": b'{"max": 1.5}', "deep/noise.bin": bytes(range(256)) * 500}
+FILES = {"metrics.json": b'{"max": 1.5}', "deep/noise.bin": random.Random(1).randbytes(60_000)}
 TOKEN = "t" * 20
 ENDED = {"startTime": "2026-11-23T16:00:00Z", "completionTime": "2026-11-23T16:00:05Z"}
 
@@ -52,16 +55,24 @@ class World:
         """Do what the operator does at the end of a run."""
         self.api.patch(job(name), {"status": {"phase": phase, **ENDED, **status}}, status=True)
 
-    def leave(self, name: str) -> str:
-        """Put a result of a job into the store; return its key."""
+    def leave(self, name: str) -> tuple[str, str]:
+        """Put a result of a job into the store; return the name of its Pod, and the key."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, content in FILES.items():
                 archive.writestr(path, content)
         meta = self.api.read(job(name))["metadata"]
-        key = f"{key_prefix('default', name, meta['uid'])}/pod.zip"
+        pod = f"{kubernetes_job_name(name, meta['uid'])}-abcde"
+        key = f"{key_prefix('default', name, meta['uid'])}/{pod}.zip"
         self.store.objects[key] = buffer.getvalue()
-        return key
+        return pod, key
+
+    def print(self, name: str, lines: list[str]) -> None:
+        """End a job that has a result and has printed these lines."""
+        pod, bundle = self.leave(name)
+        log = bundle.replace(".zip", ".log")
+        self.store.objects[log] = "".join(f"{line}\n" for line in lines).encode()
+        self.finish(name, podName=pod, artifacts={"log": log, "bundle": bundle})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -90,6 +101,41 @@ class Asking:
         if self.kind == "sync":
             return await asyncio.to_thread(lambda: list(call()))
         return list(await all_of(call()))
+
+
+@asynccontextmanager
+async def cutting(url: str, after: int) -> AsyncIterator[str]:
+    """A way to the gateway on which each connection breaks after so many bytes of answers."""
+    host, port = str(urlsplit(url).hostname), urlsplit(url).port
+
+    async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: float) -> None:
+        with contextlib.suppress(ConnectionError):
+            while most > 0 and (data := await source.read(int(min(most, 1 << 16)))):
+                most -= len(data)
+                sink.write(data)
+                await sink.drain()
+
+    open_ones: set[asyncio.Task[Any]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (own := asyncio.current_task()) is not None:
+            open_ones.add(own)
+            own.add_done_callback(open_ones.discard)
+        above, below_ = await asyncio.open_connection(host, port)
+        asked = asyncio.create_task(forward(reader, below_, float("inf")))
+        try:
+            await forward(above, writer, after)
+        finally:
+            asked.cancel()
+            below_.transport.abort()
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for one in list(open_ones):
+        one.cancel()
+    await asyncio.gather(*open_ones, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -139,7 +185,7 @@ async def test_a_run_is_made_found_waited_for_and_its_result_fetched(
 
     waiting = asyncio.create_task(asking.do(lambda: found.wait(60, progress=progress, check=True)))
     await begun.wait()
-    key = world.leave(found.id)
+    _, key = world.leave(found.id)
     checksum = hashlib.sha256(world.store.objects[key]).hexdigest()
     world.finish(found.id, artifacts={"bundle": key, "sha256": checksum}, exitCode=0)
     assert (await waiting).succeeded
@@ -159,7 +205,7 @@ async def test_a_download_goes_on_behind_what_has_arrived(
 ) -> None:
     found = await asking.do(lambda: asking.client.submit("sim:local"))
     removed.append(job(found.id))
-    key = world.leave(found.id)
+    _, key = world.leave(found.id)
     world.finish(found.id, artifacts={"bundle": key})
     await asking.do(lambda: found.wait(60))
     content = world.store.objects[key]
@@ -266,14 +312,26 @@ async def test_the_log_of_a_run_that_is_over_is_read_and_followed(
 ) -> None:
     found = await asking.do(lambda: asking.client.submit("sim:local"))
     removed.append(job(found.id))
-    uid = world.api.read(job(found.id))["metadata"]["uid"]
-    key = f"{key_prefix('default', found.id, uid)}/pod.log"
-    world.store.objects[key] = "".join(f"line {number}\n" for number in range(500)).encode()
-    world.finish(found.id, podName="pod", artifacts={"log": key})
-    await asking.do(lambda: found.wait(60))
     lines = [f"line {number}" for number in range(500)]
+    world.print(found.id, lines)
+    await asking.do(lambda: found.wait(60))
     assert await asking.all(lambda: found.logs(tail=3)) == lines[-3:]
     assert await asking.all(lambda: found.logs(follow=True)) == lines
+
+
+@both
+async def test_on_a_way_that_breaks_again_and_again_nothing_is_lost_and_nothing_comes_twice(
+    kind: str, world: World, removed: list[Manifest], tmp_path: Path
+) -> None:
+    async with cutting(world.url, 15_000) as url, asking_of(kind, url) as asking:
+        found = await asking.do(lambda: asking.client.submit("sim:local"))
+        removed.append(job(found.id))
+        lines = [f"line {number}" for number in range(400)]
+        world.print(found.id, lines)
+        await asking.do(lambda: found.wait(60))
+        assert await asking.all(lambda: found.logs(follow=True)) == lines
+        await asking.do(lambda: found.download(tmp_path))
+    assert below(tmp_path) == FILES
 
 
 @both

@@ -98,6 +98,17 @@ async def test_a_download_that_is_cut_goes_on_where_it_was(kind: str, tmp_path: 
 
 
 @both
+async def test_a_download_may_be_cut_as_often_as_it_likes_while_something_arrives(kind: str, tmp_path: Path) -> None:
+    store = Store(cut=100)
+    await fetched(kind, store, tmp_path, unpack=False, retries=1)
+    assert below(tmp_path) == {"sim-1.zip": BUNDLE}
+    assert len(store.ranges) == -(-len(BUNDLE) // 100)
+    store.cut = 0
+    with pytest.raises(Unavailable):
+        await fetched(kind, store, tmp_path, unpack=False, retries=1)
+
+
+@both
 async def test_a_later_call_goes_on_with_what_an_earlier_one_has_left(kind: str, tmp_path: Path) -> None:
     store = Store(cut=3000)
     with pytest.raises(Unavailable):

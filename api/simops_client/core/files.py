@@ -10,7 +10,7 @@ from simops_client.core.flow import Close, Flow, Read, Work
 from simops_client.core.requests import Request
 from simops_client.core.retry import retried, unreached
 from simops_client.core.session import Session
-from simops_client.errors import DamagedDownload, SimOpsError
+from simops_client.errors import DamagedDownload, SimOpsError, Unavailable
 
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 _NO_SUCH_RANGE = 416
@@ -86,7 +86,7 @@ def download(session: Session[Any, Any], path: str, target: Path, sha256: str | 
     part = PartFile(target)
     request = Request("GET", path)
     for is_last in (False, True):
-        yield from retried(request, lambda: _fetched(session, path, part), session.retries)
+        yield from _arrived(session, request, part)
         try:
             yield Work(lambda: part.finish(sha256))
         except DamagedDownload:
@@ -96,6 +96,19 @@ def download(session: Session[Any, Any], path: str, target: Path, sha256: str | 
         else:
             break
     return target
+
+
+def _arrived(session: Session[Any, Any], request: Request, part: PartFile) -> Flow[None]:
+    """Fetch all of it. A large result may be cut as often as it likes: only tries that bring nothing are counted."""
+    while True:
+        before = part.size
+        try:
+            yield from retried(request, lambda: _fetched(session, request.path, part), session.retries)
+        except Unavailable:
+            if not session.retries or not part.tag or part.size <= before:
+                raise
+        else:
+            return
 
 
 def _fetched(session: Session[Any, Any], path: str, part: PartFile) -> Flow[None]:
