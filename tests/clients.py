@@ -31,7 +31,7 @@ class Gateway:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return _fresh(answer if isinstance(answer, httpx.Response) else answer(request))
+        return fresh(answer if isinstance(answer, httpx.Response) else answer(request))
 
     @property
     def asked(self) -> list[str]:
@@ -70,8 +70,8 @@ class Chunks(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.closed = True
 
 
-def _fresh(answer: httpx.Response) -> httpx.Response:
-    # A response is of one client, once it was given to one.
+def fresh(answer: httpx.Response) -> httpx.Response:
+    """The same answer again; a response is of one client, once it was given to one."""
     if (body := answer.extensions.get("body")) is not None:
         return httpx.Response(answer.status_code, headers=answer.headers, stream=body)
     return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)

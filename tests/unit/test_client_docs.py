@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from clients import event, job, problem, streamed, sweep, told
+from clients import event, fresh, job, problem, streamed, sweep, told
 
 import simops_client
 from simops_api.jobs.requests import JobRequest
@@ -75,13 +75,6 @@ MADE = {
 }
 
 
-def fresh(request: httpx.Request) -> httpx.Response:
-    answer = gateway(request)
-    body: Any = answer.extensions.get("body")
-    more = {"stream": body} if body is not None else {"content": answer.content}
-    return httpx.Response(answer.status_code, headers=answer.headers, **more)
-
-
 def test_the_code_of_the_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIMOPS_URL", "http://gateway")
@@ -89,7 +82,9 @@ def test_the_code_of_the_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     # Without pyarrow a table comes as JSON, which is easier to answer.
     monkeypatch.setattr("simops_client.core.tables.find_spec", lambda name: name == "pandas" or None)
     for name in ("Client", "AsyncClient"):
-        client = partial(getattr(simops_client, name), transport=httpx.MockTransport(fresh))
+        client = partial(
+            getattr(simops_client, name), transport=httpx.MockTransport(lambda request: fresh(gateway(request)))
+        )
         monkeypatch.setattr(simops_client, name, client)
     names: dict[str, Any] = {"__name__": "guide"}
     for block in BLOCKS:
