@@ -85,6 +85,17 @@ def test_both_clients_have_the_same_calls_and_each_says_what_it_does(one: type, 
         assert documented.__doc__ == getattr(other, name).__doc__
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient, Job, AsyncJob, Sweep, AsyncSweep])
+def test_help_names_a_call_as_it_is_called_and_tells_its_parameters(kind: type) -> None:
+    for name in vars(kind):
+        call = getattr(kind, name)
+        if name.startswith("_") or not inspect.isfunction(call):
+            continue
+        assert (call.__name__, call.__qualname__) == (name, f"{kind.__name__}.{name}")
+        assert next(iter(inspect.signature(call).parameters)) == "self"
+    assert list(inspect.signature(Job.wait).parameters) == ["self", "timeout", "progress", "check"]
+
+
 async def _typed(client: Client, other: AsyncClient) -> None:
     """Read by the type checker, and never run."""
     assert_type(client.submit("a", params={"n": 1}), Job)

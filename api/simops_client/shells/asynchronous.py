@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
@@ -16,7 +15,7 @@ from simops_client.core.making import Making
 from simops_client.core.requests import Request
 from simops_client.core.session import Session
 from simops_client.models import Plan
-from simops_client.shells.calls import LIMITS, Verify, arguments_of, follows, verified
+from simops_client.shells.calls import LIMITS, Verify, arguments_of, as_method, follows, named, verified
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -97,25 +96,24 @@ def _client_of(handle: Any) -> "AsyncClient":
 def _call(flow: Callable[Concatenate[H, P], Flow[T]]) -> Callable[Concatenate[H, P], Coroutine[Any, Any, T]]:
     """Return the method that a flow is here."""
 
-    @wraps(flow)
     async def method(handle: H, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await _run(_client_of(handle), flow(handle, *args, **kwargs))
 
-    return method
+    return as_method(method, flow)
 
 
 def _each(flow: Callable[Concatenate[H, P], Items[T]]) -> Callable[Concatenate[H, P], AsyncGenerator[T, None]]:
     """Return the method that a flow of many values is here. Who leaves the iteration early closes it (``contextlib.aclosing``)."""
 
-    @wraps(flow)
     async def method(handle: H, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
         async with aclosing(_driven(_client_of(handle), Running(flow(handle, *args, **kwargs)))) as driven:
             async for value in driven:
                 yield value
 
-    return method
+    return as_method(method, flow)
 
 
+@named
 class AsyncJob(JobHandle):
     """A run, or a point of a sweep."""
 
@@ -130,6 +128,7 @@ class AsyncJob(JobHandle):
     download = _call(jobs.download_result)
 
 
+@named
 class AsyncSweep(SweepHandle):
     """Many runs over a parameter space."""
 
@@ -144,6 +143,7 @@ class AsyncSweep(SweepHandle):
     rerun = _call(sweeps.rerun)
 
 
+@named
 class AsyncClient(Making[AsyncJob, AsyncSweep, Awaitable[AsyncJob], Awaitable[AsyncSweep], Awaitable[Plan]]):
     """A gateway, asked by calls that are awaited. As a context manager it closes its connections."""
 

@@ -1,7 +1,6 @@
 """The blocking client."""
 
 from collections.abc import Callable, Generator, Iterator
-from functools import wraps
 from time import sleep
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -15,7 +14,7 @@ from simops_client.core.making import Making
 from simops_client.core.requests import Request
 from simops_client.core.session import Session
 from simops_client.models import Plan
-from simops_client.shells.calls import LIMITS, Verify, arguments_of, follows, verified
+from simops_client.shells.calls import LIMITS, Verify, arguments_of, as_method, follows, named, verified
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -95,23 +94,22 @@ def _client_of(handle: Any) -> "Client":
 def _call(flow: Callable[Concatenate[H, P], Flow[T]]) -> Callable[Concatenate[H, P], T]:
     """Return the method that a flow is here."""
 
-    @wraps(flow)
     def method(handle: H, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return _run(_client_of(handle), flow(handle, *args, **kwargs))
 
-    return method
+    return as_method(method, flow)
 
 
 def _each(flow: Callable[Concatenate[H, P], Items[T]]) -> Callable[Concatenate[H, P], Generator[T, None, None]]:
     """Return the method that a flow of many values is here."""
 
-    @wraps(flow)
     def method(handle: H, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
         yield from _driven(_client_of(handle), Running(flow(handle, *args, **kwargs)))
 
-    return method
+    return as_method(method, flow)
 
 
+@named
 class Job(JobHandle):
     """A run, or a point of a sweep."""
 
@@ -126,6 +124,7 @@ class Job(JobHandle):
     download = _call(jobs.download_result)
 
 
+@named
 class Sweep(SweepHandle):
     """Many runs over a parameter space."""
 
@@ -140,6 +139,7 @@ class Sweep(SweepHandle):
     rerun = _call(sweeps.rerun)
 
 
+@named
 class Client(Making[Job, Sweep, Job, Sweep, Plan]):
     """A gateway, asked by calls that block. It may be used by several threads, and as a context manager, which closes its connections."""
 
