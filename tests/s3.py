@@ -47,6 +47,9 @@ class Store:
             return _error(self.refuses, "SlowDown")
         if not key:
             return self._list(request)
+        if request.method == "PUT":
+            self.objects[key] = await request.read()
+            return web.Response(headers={"ETag": f'"{hashlib.md5(self.objects[key]).hexdigest()}"'})
         if key not in self.objects:
             return _error(404, "NoSuchKey")
         content = self.objects[key]
