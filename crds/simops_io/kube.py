@@ -111,6 +111,10 @@ class Transport:
         Raises:
             aiohttp.ClientError, TimeoutError, OSError: there was no answer.
         """
+        if any(part in (".", "..") for part in path.split("/")):
+            raise ValueError(
+                f"not a path of the API server: {path}"
+            )  # a name from elsewhere must not lead to another place
         url = self._host + quote(path) + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
         if token:

@@ -49,12 +49,42 @@ class Cache:
         if known is None or run.version >= known.version:
             self.runs[run.uid] = run
             self._finished.pop(run.uid, None)
+            if known is None:
+                self._drop_foreign(run)
 
     def put_job(self, uid: str, job: JobView) -> None:
         """Take a Job in, if it is news."""
         known = self.jobs.get(uid)
+        if self._is_foreign(uid, job.namespace):
+            return
         if known is None or known.uid != job.uid or job.version >= known.version:
             self.jobs[uid] = job
+
+    def is_nothing(self, key: Key) -> bool:
+        """Whether nothing is to be done: an event came while the run was being finished, or of a Job or Pod whose labels name another one."""
+        return (self.is_finished(key.uid) and key.uid not in self.revisits) or self.is_other(key)
+
+    def is_other(self, key: Key) -> bool:
+        """Whether the run with this UID is another one: a label with a UID can be written by anybody, in any namespace."""
+        known = self.runs.get(key.uid) or self.deleted.get(key.uid)
+        return known is not None and (known.namespace, known.name) != (key.namespace, key.name)
+
+    def _is_foreign(self, uid: str, namespace: str) -> bool:
+        known = self.runs.get(uid) or self.deleted.get(uid)
+        return known is not None and bool(namespace) and known.namespace != namespace
+
+    def _drop_foreign(self, run: Run) -> None:
+        """Forget what came before the run itself and is of another namespace."""
+        if (job := self.jobs.get(run.uid)) is not None and self._is_foreign(run.uid, job.namespace):
+            del self.jobs[run.uid]
+        pods = self.pods.get(run.uid, {})
+        for name in [name for name, pod in pods.items() if self._is_foreign(run.uid, pod.namespace)]:
+            del pods[name]
+
+    def drop(self, uid: str) -> None:
+        """Forget Jobs and Pods that name a run which is not there."""
+        self.jobs.pop(uid, None)
+        self.pods.pop(uid, None)
 
     def drop_job(self, uid: str, job_uid: str) -> None:
         """Forget a Job that is gone."""
@@ -63,6 +93,8 @@ class Cache:
 
     def put_pod(self, uid: str, pod: PodView) -> None:
         """Take a Pod in, if it is news. One that is gone stays known until its run is finished: it may have told how it ended."""
+        if self._is_foreign(uid, pod.namespace):
+            return
         pods = self.pods.setdefault(uid, {})
         known = pods.get(pod.name)
         if known is None or pod.gone or (pod.version >= known.version and not known.gone):

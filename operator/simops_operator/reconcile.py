@@ -108,8 +108,8 @@ class Reconciler:
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
 
     async def _reconcile(self, key: Key) -> None:
-        if self._cache.is_finished(key.uid) and key.uid not in self._cache.revisits:
-            return  # an event that came while the run was being finished
+        if self._cache.is_nothing(key):
+            return
         self._cache.revisits.discard(key.uid)
         memory = self._memories.setdefault(key.uid, _Memory())
         memory.store_error = ""
@@ -345,7 +345,9 @@ class Reconciler:
     async def _settle_deleted(self, key: Key, memory: _Memory) -> None:
         run = self._cache.deleted.get(key.uid)
         if run is None:  # never seen by this process; Kubernetes cleans up and the bundle is kept by the Pod itself
-            await self._forget(key)
+            # Not called finished: that there is no such run is said by labels, and the UID may be that of a run elsewhere.
+            self._memories.pop(key.uid, None)
+            self._cache.drop(key.uid)
             return
         for _ in range(_MAX_STEPS):
             decision = plan.decide_deleted(run, self._cache.pods_of(key.uid), memory.facts(), CLOCK.now())

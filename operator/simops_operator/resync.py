@@ -3,11 +3,11 @@
 It also drives what no event announces: the TTL of finished objects and the expiry of artifacts.
 """
 
-import json
 import logging
 import time
 
 from simops_crds.names import EXPIRY_PREFIX, LABEL_JOB, LABEL_UID, OWNED_PREFIX, key_prefix
+from simops_io.untrusted import parse
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
 from simops_operator.clock import CLOCK
@@ -166,19 +166,25 @@ class Resync:
             _, due, namespace, name, uid = parts
             if int(due) > now:
                 break
-            prefix = key_prefix(namespace, name, uid)
-            record_key = f"{prefix}/record.json"
-            text = await self._store.get_text(record_key)
-            if text is not None:
-                try:
-                    record = dict(json.loads(text))
-                except (ValueError, TypeError):
-                    log.warning("%s in the store is no record; it stays as it is", record_key)
-                else:
-                    await self._store.put_json(record_key, record | {"artifactsExpired": True})
-            await self._store.delete_prefix(prefix, keep=record_key)
-            await self._store.delete(key)
-            log.info("%s/%s: its artifacts have expired and were removed", namespace, name)
+            try:
+                await self._expire_one(key, namespace, name, uid)
+            except StoreError as error:  # of this run alone: the others' time has come, too
+                log.warning("%s/%s: its artifacts are due and were not removed: %s", namespace, name, error)
+
+    async def _expire_one(self, mark: str, namespace: str, name: str, uid: str) -> None:
+        prefix = key_prefix(namespace, name, uid)
+        record_key = f"{prefix}/record.json"
+        text = await self._store.get_text(record_key)
+        if text is not None:
+            try:
+                record = dict(parse(text))
+            except (ValueError, TypeError):
+                log.warning("%s in the store is no record; it stays as it is", record_key)
+            else:
+                await self._store.put_json(record_key, record | {"artifactsExpired": True})
+        await self._store.delete_prefix(prefix, keep=record_key)
+        await self._store.delete(mark)
+        log.info("%s/%s: its artifacts have expired and were removed", namespace, name)
 
     async def _remove_orphans(self, namespaces: tuple[str, ...], alive: set[str]) -> None:
         """Remove artifacts that were to go with their object and whose object is gone.

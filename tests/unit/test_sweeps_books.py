@@ -199,10 +199,10 @@ def test_a_message_that_tells_only_a_part_sends_to_the_store() -> None:
     whole = parse_message('{"bundle":"b","succeeded":"0-1","failed":"","results":[{"index":0,"exitCode":0}]}')
     assert whole is not None
     assert whole.lines is None
-    assert [line["index"] for line in lines_of(whole) or ()] == [0, 1]
+    assert [line["index"] for line in lines_of(whole, points("0-5")) or ()] == [0, 1]
     cut = parse_message('{"bundle":"b","rangesCut":true}')
     assert cut is not None
-    assert lines_of(cut) is None
+    assert lines_of(cut, points("0-5")) is None
     assert parse_message("killed") is None
     error = parse_message('{"bundle":"b","error":"only an earlier moment"}')
     assert error is not None
@@ -243,3 +243,9 @@ def test_what_has_succeeded_once_is_given_up_only_for_another_result(
         counts=False,
     )
     assert before.succeeded - (bad - good) - books.close(80).succeeded == Indexes()
+
+
+def test_ranges_of_other_pods_points_are_not_for_a_message_to_tell_however_long_they_are() -> None:
+    told = parse_message('{"bundle":"b","succeeded":"0-99999999999999","failed":""}')
+    assert told is not None
+    assert [line["index"] for line in lines_of(told, points("3-4")) or ()] == [3, 4]

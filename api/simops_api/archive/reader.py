@@ -4,7 +4,6 @@ Looking for a name that has no record costs one LIST. Records are remembered for
 """
 
 import asyncio
-import json
 import logging
 import time
 from collections import OrderedDict
@@ -17,6 +16,7 @@ from simops_api.jobs.ids import id_of
 from simops_api.records import Record, record_of
 from simops_api.store import Store
 from simops_crds.names import key_prefix
+from simops_io.untrusted import parse
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Archive(Generic[R]):
     def _parsed(self, key: str, text: bytes, place: tuple[str, str, str]) -> R | None:
         job_id = id_of(place[0], place[1], self._default_namespace)
         try:
-            obj = object_of(json.loads(text), *place)
+            obj = object_of(parse(text), *place)
             return self._of.record(obj, job_id) if obj is not None else None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s in the store is no record: %s", key, error)
@@ -123,7 +123,7 @@ class Archive(Generic[R]):
 def annotations_of(text: bytes) -> dict[str, str]:
     """Return the annotations that a record tells; none for what is no record."""
     try:
-        found = (json.loads(text).get("metadata") or {}).get("annotations") or {}
+        found = (parse(text).get("metadata") or {}).get("annotations") or {}
         return {str(key): str(value) for key, value in found.items()}
     except (ValueError, AttributeError):
         return {}

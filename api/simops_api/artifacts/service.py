@@ -22,6 +22,7 @@ from simops_api.settings import Settings
 from simops_api.store import Store, StoredObject
 from simops_api.sweeps.points import Place
 from simops_crds.names import key_prefix
+from simops_io.untrusted import parse
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +189,7 @@ def _damaged(found: Found, error: BundleError) -> ProblemError:
 def _parsed(text: bytes) -> dict[str, Any] | None:
     """Return a manifest, None if this is none."""
     try:
-        value = json.loads(text)
+        value = parse(text)
     except ValueError:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("entries"), list):

@@ -1,5 +1,6 @@
 """The attempts of a run that have a log, in their order."""
 
+import re
 from dataclasses import dataclass
 
 from simops_api.jobs.lookup import Found
@@ -7,6 +8,7 @@ from simops_api.store import StoredObject
 from simops_crds.names import key_prefix
 
 _SUFFIX = ".log"
+_POD = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ def attempts_of(found: Found, objects: list[StoredObject]) -> list[Attempt]:
         for one in sorted(objects, key=lambda one: (one.modified, one.key))
         if one.key.endswith(_SUFFIX)
     }
-    pods = list(logs)
-    if found.pod and found.pod not in logs:
+    pods = [pod for pod in logs if _POD.fullmatch(pod)]
+    # A record may have been written by others: what is no name of a Pod must not become part of a path.
+    if found.pod and found.pod not in logs and _POD.fullmatch(found.pod):
         pods.append(found.pod)
     return [Attempt(pod, number, logs.get(pod)) for number, pod in enumerate(pods, 1)]
 

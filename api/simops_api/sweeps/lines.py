@@ -4,11 +4,12 @@ A line is parsed each time that it is asked for, and the text is what is remembe
 of fifty chunks, and as Python objects a chunk is ten times as large.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
+
+from simops_io.untrusted import parse
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Lines:
 
 def _value(line: bytes, *, tell: bool = False) -> dict[str, Any] | None:
     try:
-        value: dict[str, Any] = json.loads(line)
+        value: dict[str, Any] = parse(line)
         value["index"] = int(value["index"])
     except (ValueError, KeyError, TypeError, OverflowError):
         if tell:

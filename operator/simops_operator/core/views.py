@@ -3,13 +3,13 @@
 The caches hold these and not the objects, so that memory follows what is looked at.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION
+from simops_io.untrusted import finite, parse
 
 KubeObject = Mapping[str, Any]
 
@@ -78,6 +78,7 @@ class PodView:
     bundle: ContainerView = field(default_factory=ContainerView)
     gone: bool = False
     """The API server has it no more; this is the last that was seen of it."""
+    namespace: str = ""
 
     @property
     def ended(self) -> bool:
@@ -110,6 +111,7 @@ class JobView:
     failed_message: str = ""
     failed_pods: int = 0
     backoff_limit: int = 0
+    namespace: str = ""
 
     @property
     def finished(self) -> bool:
@@ -174,6 +176,7 @@ def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:
         raise ValueError(f"Pod {meta['name']} has no creation time")
     return PodView(
         name=meta["name"],
+        namespace=meta.get("namespace", ""),
         uid=meta["uid"],
         created=created,
         version=version_of(pod),
@@ -210,6 +213,7 @@ def job_view(job: KubeObject) -> JobView:
         failed_message=failed.get("message", "") if has_failed else "",
         failed_pods=int(status.get("failed") or 0),
         backoff_limit=int(spec.get("backoffLimit") or 0),
+        namespace=meta.get("namespace", ""),
     )
 
 
@@ -237,7 +241,7 @@ def _count(value: Any) -> int:
 def parse_summary(text: str) -> Summary | None:
     """Return the summary in a termination message or in ``<pod>.json``; None when there is none or it is not one."""
     try:
-        raw = json.loads(text)
+        raw = parse(text)
     except ValueError:
         return None
     if not isinstance(raw, dict) or "bundle" not in raw:
@@ -250,9 +254,7 @@ def parse_summary(text: str) -> Summary | None:
         size=_count(raw.get("size")),
         sha256=str(raw.get("sha256") or ""),
         partial=bool(raw.get("partial")),
-        metrics={k: float(v) for k, v in metrics.items() if isinstance(v, int | float)}
-        if isinstance(metrics, dict)
-        else {},
+        metrics={k: n for k, v in metrics.items() if (n := finite(v)) is not None} if isinstance(metrics, dict) else {},
         error=str(raw.get("error") or ""),
         skipped=_count(raw.get("skipped")),
         metrics_note=_metrics_note(raw),

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from simops_operator.cache import Key
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.core.sweeps.views import PackPod, RoundJob
 
@@ -48,6 +49,8 @@ class SweepCache:
             return False
         self.sweeps[sweep.uid] = sweep
         self._finished.pop(sweep.uid, None)
+        if known is None:
+            self._drop_foreign(sweep)
         return known is None or sweep.version > known.version
 
     def of(self, uid: str) -> Present:
@@ -65,6 +68,8 @@ class SweepCache:
 
     def put_job(self, uid: str, job: RoundJob) -> bool:
         """Take a Job in; return whether a decision may depend on what is new."""
+        if self._is_foreign(uid, job.job.namespace):
+            return False
         present = self.of(uid)
         if job.number < present.number:
             return False
@@ -74,6 +79,29 @@ class SweepCache:
         present.jobs[job.number] = job
         return known is None or _essence(known) != _essence(job)
 
+    def is_nothing(self, key: Key) -> bool:
+        """Whether nothing is to be done: an event came while the sweep was being finished, or of a Job or Pod whose labels name another one."""
+        return (self.is_finished(key.uid) and key.uid not in self.revisits) or self.is_other(key)
+
+    def is_other(self, key: Key) -> bool:
+        """Whether the sweep with this UID is another one: a label with a UID can be written by anybody, in any namespace."""
+        known = self.sweeps.get(key.uid) or self.deleted.get(key.uid)
+        return known is not None and (known.namespace, known.name) != (key.namespace, key.name)
+
+    def _is_foreign(self, uid: str, namespace: str) -> bool:
+        known = self.sweeps.get(uid) or self.deleted.get(uid)
+        return known is not None and bool(namespace) and known.namespace != namespace
+
+    def _drop_foreign(self, sweep: Sweep) -> None:
+        """Forget what came before the sweep itself and is of another namespace."""
+        present = self.of(sweep.uid)
+        present.jobs = {n: j for n, j in present.jobs.items() if not self._is_foreign(sweep.uid, j.job.namespace)}
+        present.pods = {n: p for n, p in present.pods.items() if not self._is_foreign(sweep.uid, p.pod.namespace)}
+
+    def drop(self, uid: str) -> None:
+        """Forget Jobs and Pods that name a sweep which is not there."""
+        self.present.pop(uid, None)
+
     def drop_job(self, uid: str, job: RoundJob) -> None:
         """Forget a Job that is gone."""
         known = self.of(uid).jobs.get(job.number)
@@ -82,6 +110,8 @@ class SweepCache:
 
     def put_pod(self, uid: str, pod: PackPod) -> bool:
         """Take a Pod in; return whether a decision may depend on what is new."""
+        if self._is_foreign(uid, pod.pod.namespace):
+            return False
         present, name = self.of(uid), pod.pod.name
         if pod.number < present.number or name in present.collected:
             return False

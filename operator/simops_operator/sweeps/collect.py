@@ -32,14 +32,15 @@ async def _pack_of(shelf: Shelf, this: Round, before: Gathered, pod: PackPod) ->
     message = _message(pod)
     told = message if message is not None and message.stored else None
     lines = told.lines if told is not None else None
+    own = this.points_of(pod.pack)
     if lines is None:
-        is_news = bool((this.points_of(pod.pack) - before.results.ended).ranges)
+        is_news = bool((own - before.results.ended).ranges)
         # A Pod of which no container has started left nothing.
         began = view.started or view.bundle.started or view.gone
         # Its metrics are in the store alone when they were too long for the message.
         lines = await shelf.read_lines(this.number, pod.pack, name) if is_news and began else ()
         if not lines and told is not None:
-            lines = lines_of(told) or ()
+            lines = lines_of(told, own) or ()
         is_whole = not is_news
     else:
         is_whole = message is not None and not message.missing
@@ -47,7 +48,7 @@ async def _pack_of(shelf: Shelf, this: Round, before: Gathered, pod: PackPod) ->
     return Pack(
         name,
         pod.pack,
-        corrected(lines, view.simulation.terminated),
+        corrected((line for line in lines if line["index"] in own), view.simulation.terminated),
         f"{shelf.folder(this.number, pod.pack)}/{name}.zip",
         is_lost=not lines and not is_whole and not taken_away,
     )

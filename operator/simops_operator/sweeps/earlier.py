@@ -14,6 +14,7 @@ from typing import Any
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason, key_prefix, reuse_prefix, sweep_prefix
 from simops_crds.space import ChunkRef, read
+from simops_io.untrusted import parse
 from simops_operator.core.reuse import family_of, key_of
 from simops_operator.core.sweeps.books import NOTHING, Results
 from simops_operator.core.sweeps.results import parse_lines
@@ -203,7 +204,7 @@ def _matching(
 def _line_of_job(text: str | None) -> dict[str, Any] | None:
     """Return what the record of a job says, as a line of a table; None when it has no result that could be taken."""
     try:
-        record = dict(json.loads(text)) if text else {}
+        record = dict(parse(text)) if text else {}
     except (ValueError, TypeError):
         return None
     status = record.get("status") or {}

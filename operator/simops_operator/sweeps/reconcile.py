@@ -102,8 +102,8 @@ class SweepReconciler:
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
 
     async def _reconcile(self, key: Key) -> None:
-        if self._cache.is_finished(key.uid) and key.uid not in self._cache.revisits:
-            return  # an event that came while the sweep was being finished
+        if self._cache.is_nothing(key):
+            return
         self._cache.revisits.discard(key.uid)
         memory = self._memories.setdefault(key.uid, Memory())
         memory.store_error = ""
@@ -417,7 +417,9 @@ class SweepReconciler:
     async def _settle_deleted(self, key: Key, memory: Memory) -> None:
         sweep = self._cache.deleted.get(key.uid)
         if sweep is None:  # never seen by this process; Kubernetes cleans up, and what Pods leave stays in the store
-            self._forget(key)
+            # Not called finished: that there is no such sweep is said by labels, and the UID may be that of a sweep elsewhere.
+            self._memories.pop(key.uid, None)
+            self._cache.drop(key.uid)
             return
         if not memory.loaded:
             await memory.load(self._shelf(sweep))

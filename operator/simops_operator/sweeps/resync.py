@@ -1,9 +1,9 @@
 """Compare the cache of sweeps with a LIST, as ``resync.py`` does for jobs; also the TTL of finished sweeps and the expiry of their results."""
 
-import json
 import logging
 
 from simops_crds.names import LABEL_SWEEP, LABEL_UID, SWEEP_EXPIRY_PREFIX, SWEEP_OWNED_PREFIX, sweep_prefix
+from simops_io.untrusted import parse
 from simops_operator import metrics
 from simops_operator.cache import Key
 from simops_operator.clock import CLOCK
@@ -13,7 +13,7 @@ from simops_operator.core.sweeps.plan import expiry_of
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.sweeps.views import PackPod, pack_pod, round_job
 from simops_operator.core.views import parse_time
-from simops_operator.store import Store
+from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.cache import SweepCache
 from simops_operator.sweeps.uploads import remove_old
 from simops_operator.workqueue import WorkQueue
@@ -162,14 +162,17 @@ class SweepResync:
                 break
             if uid in self._cache.sweeps:
                 continue  # it runs again
-            await self._expire_one(key, int(due), namespace, name, uid)
+            try:
+                await self._expire_one(key, int(due), namespace, name, uid)
+            except StoreError as error:  # of this sweep alone: the others' time has come, too
+                log.warning("%s/%s: its results are due and were not removed: %s", namespace, name, error)
 
     async def _expire_one(self, mark: str, due: int, namespace: str, name: str, uid: str) -> None:
         prefix = sweep_prefix(namespace, name, uid)
         record_key = f"{prefix}/record.json"
         text = await self._store.get_text(record_key)
         try:
-            record = dict(json.loads(text)) if text is not None else {}
+            record = dict(parse(text)) if text is not None else {}
         except (ValueError, TypeError):
             log.warning("%s in the store is no record; it stays as it is", record_key)
             record = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason
+from simops_io.untrusted import parse
 from simops_operator.core.endings import START_FAILURES
 from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why
 from simops_operator.core.views import PodView, Terminated
@@ -35,7 +36,7 @@ class Message:
 def parse_message(text: str) -> Message | None:
     """Return what a termination message says; None when it is no message of a pack."""
     try:
-        raw = json.loads(text)
+        raw = parse(text)
     except ValueError:
         return None
     if not isinstance(raw, dict) or "bundle" not in raw:
@@ -66,7 +67,7 @@ def parse_lines(text: str) -> tuple[Line, ...]:
     out = []
     for row in text.split("\n"):  # not splitlines: JSON may have other line ends as they are, such as U+2028
         try:
-            line = json.loads(row)
+            line = parse(row)
         except ValueError:
             continue
         if _is_line(line):
@@ -74,12 +75,15 @@ def parse_lines(text: str) -> tuple[Line, ...]:
     return tuple(out)
 
 
-def lines_of(message: Message) -> tuple[Line, ...] | None:
-    """Return results made of the ranges of a message, for points of which nothing better is left. None when it does not tell them."""
+def lines_of(message: Message, points: Indexes) -> tuple[Line, ...] | None:
+    """Return results made of the ranges of a message, for points of which nothing better is left. None when it does not tell them.
+
+    ``points``: those of its Pod. Ranges of others, however long, are not for it to tell.
+    """
     if not message.is_whole:
         return None
-    good = [{"index": i, "exitCode": 0, "reason": Reason.COMPLETED.value} for i in message.succeeded]
-    return (*good, *({"index": i, "exitCode": 1, "reason": Reason.EXIT_CODE.value} for i in message.failed))
+    good = [{"index": i, "exitCode": 0, "reason": Reason.COMPLETED.value} for i in message.succeeded & points]
+    return (*good, *({"index": i, "exitCode": 1, "reason": Reason.EXIT_CODE.value} for i in message.failed & points))
 
 
 def corrected(lines: Iterable[Line], ended: Terminated | None) -> tuple[Line, ...]:
