@@ -25,6 +25,16 @@ class Grant:
     secret: str
 
 
+def _of_the_operator(namespace: str) -> list[str]:
+    """Return what the operator alone writes below these prefixes: what it tells of runs, and what it goes by."""
+    books = ("record.json", "ledger.json", "state.json", "cancelled.json", "points/*", "table/*")
+    return [
+        f"jobs/{namespace}/*/record.json",
+        f"jobs/{namespace}/*.log",
+        *(f"sweeps/{namespace}/*/{name}" for name in books),
+    ]
+
+
 def policy_of(bucket: str, namespace: str) -> dict[str, Any]:
     """Return what the bundle containers of a namespace may do: put and read below its prefixes (IAM policy language)."""
     places = [f"{part}/{namespace}/*" for part in _PARTS]
@@ -33,6 +43,11 @@ def policy_of(bucket: str, namespace: str) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": _OBJECTS, "Resource": [f"{arn}/{place}" for place in places]},
+            {
+                "Effect": "Deny",
+                "Action": ["s3:PutObject"],
+                "Resource": [f"{arn}/{key}" for key in _of_the_operator(namespace)],
+            },
             # Without the right to list, an object that is not there could not be told from one that may not be read.
             {
                 "Effect": "Allow",

@@ -76,6 +76,18 @@ def test_they_neither_read_nor_write_anything_else(known: Server, key: str) -> N
     assert known.get("jobs/other/a/b") == b"theirs"
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["jobs/lab/a/u/record.json", "jobs/lab/a/u/p.log", "sweeps/lab/a/u/ledger.json", "sweeps/lab/a/u/table/0.jsonl"],
+)
+def test_they_do_not_write_what_the_operator_tells_of_runs(known: Server, key: str) -> None:
+    with pytest.raises(S3Error) as error:
+        put(known, LAB, key)
+    assert error.value.code == "AccessDenied"
+    for own in ("jobs/lab/a/u/p.json", "jobs/lab/a/u/p.zip", "sweeps/lab/a/u/rounds/0/0/p.jsonl"):
+        put(known, LAB, own)
+
+
 @pytest.mark.parametrize("prefix", ["", "jobs/", "jobs/other/", "archive/"])
 def test_they_list_nothing_else(known: Server, prefix: str) -> None:
     with pytest.raises(S3Error) as error:

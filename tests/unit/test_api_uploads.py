@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -125,11 +126,33 @@ class Everyone:
         self.asked.append(what[1:])
 
 
+def body(data: bytes) -> Callable[[], Awaitable[bytes]]:
+    """Return what reads a request's body."""
+
+    async def read() -> bytes:
+        return data
+
+    return read
+
+
+async def test_the_body_of_who_may_not_is_not_even_read() -> None:
+    class Nobody:
+        async def require(self, *_: Any) -> None:
+            raise ProblemError(403, "no")
+
+    async def read() -> bytes:
+        raise AssertionError("it was read")
+
+    uploads = Uploads(SETTINGS, cast(Access, Nobody()), cast(Store, Bucket()))
+    with pytest.raises(ProblemError, match="no"):
+        await uploads.take(cast(Caller, None), None, read, CSV)
+
+
 async def test_an_upload_is_stored_under_its_digest_for_who_may_make_sweeps_there() -> None:
     bucket, access = Bucket(), Everyone()
     uploads = Uploads(SETTINGS, cast(Access, access), cast(Store, bucket))
     caller = cast(Caller, None)
-    found = await uploads.take(caller, None, b"b,a\n1,2\n3,\n", CSV)
+    found = await uploads.take(caller, None, body(b"b,a\n1,2\n3,\n"), CSV)
     assert (found.points, found.names) == (2, ["a", "b"])
     namespace = SETTINGS.default_namespace
     assert bucket.objects == {upload_key(namespace, found.digest): b'{"a":2,"b":1}\n{"b":3}\n'}
@@ -137,7 +160,7 @@ async def test_an_upload_is_stored_under_its_digest_for_who_may_make_sweeps_ther
     ((verb, kind, place),) = access.asked
     assert (verb.value, kind.kind, place) == ("create", "SimulationSweep", namespace)
     with pytest.raises(ProblemError, match="not served"):
-        await uploads.take(caller, "elsewhere", b"a\n1\n", CSV)
+        await uploads.take(caller, "elsewhere", body(b"a\n1\n"), CSV)
 
 
 async def test_more_points_than_a_sweep_may_have_are_refused_with_their_number() -> None:
@@ -145,7 +168,7 @@ async def test_more_points_than_a_sweep_may_have_are_refused_with_their_number()
     settings = SETTINGS.model_copy(update={"max_sweep_points": 3})
     uploads = Uploads(settings, cast(Access, Everyone()), cast(Store, bucket))
     with pytest.raises(ProblemError, match="it has 4 points, and a sweep has at most 3 here"):
-        await uploads.take(cast(Caller, None), None, b"a\n1\n2\n3\n4\n", CSV)
+        await uploads.take(cast(Caller, None), None, body(b"a\n1\n2\n3\n4\n"), CSV)
     assert bucket.objects == {}
 
 

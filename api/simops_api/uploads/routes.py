@@ -40,4 +40,4 @@ async def upload_points(
     taken it for as long as the sweep's results.
     """
     kind = request.headers.get("content-type", "")
-    return await gateway.uploads.take(caller, query.namespace, await request.body(), kind)
+    return await gateway.uploads.take(caller, query.namespace, request.body, kind)

@@ -1,6 +1,7 @@
 """Puts lists of points into the store."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
@@ -23,8 +24,10 @@ class Uploads:
         self._store = store
         self._one_at_a_time = asyncio.Lock()
 
-    async def take(self, caller: Caller, namespace: str | None, data: bytes, content_type: str) -> Uploaded:
-        """Store the points of a body for the sweeps of a namespace.
+    async def take(
+        self, caller: Caller, namespace: str | None, read: Callable[[], Awaitable[bytes]], content_type: str
+    ) -> Uploaded:
+        """Store the points of a body, which is read only for those who may, for the sweeps of a namespace.
 
         Raises:
             ProblemError: 403 not permitted; 415 or 422 the body is no list of points.
@@ -35,6 +38,7 @@ class Uploads:
             raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
         await self._access.require(caller, Verb.CREATE, SIMULATION_SWEEP, place)
         limit = self._settings.max_sweep_points
+        data = await read()
         async with self._one_at_a_time:  # a list takes several times its bytes of memory while it is read
             made = await asyncio.to_thread(_read, data, content_type, limit)
         await self.put(place, made)
