@@ -83,6 +83,20 @@ def test_twenty_jobs_survive_ten_kills(simops: Lab, host: Host) -> None:
     assert sum(len(run.kubernetes_jobs) for run in runs.values()) == RUNS
 
 
+def test_a_lease_that_somebody_deletes_is_made_again(simops: Lab) -> None:
+    before = simops.cluster.request("GET", LEASE)["metadata"]["uid"]
+    simops.cluster.request("DELETE", LEASE)
+
+    def again() -> bool:
+        found = simops.cluster.find(LEASE)
+        return found is not None and found["metadata"]["uid"] != before and bool(found["spec"].get("holderIdentity"))
+
+    until(again, "the operator has a Lease again", within=120)
+    run = simops.start(job("leased", "echo begun > $SIMOPS_OUTPUTS/begun.txt"))
+    run.ended("Succeeded", "Completed")
+    assert_whole(run)
+
+
 @pytest.fixture
 def two(simops: Lab) -> Iterator[Lab]:
     simops.cluster.scale("operator", 2)

@@ -186,3 +186,11 @@ def test_a_space_that_cannot_be_run_fails_before_anything_runs(
     assert status["message"]
     assert not made.kubernetes_jobs
     assert ("Warning", reason) in made.events()
+
+
+def test_a_finished_sweep_goes_after_its_time_to_live_and_its_record_stays(simops: Lab) -> None:
+    made = simops.sweep(sweep("forgotten-sweep", ECHO, points=2, pointsPerPod=2, ttlSecondsAfterFinished=3))
+    made.gone(within=180)
+    record = made.wait_for_record()
+    assert record["status"]["phase"] == "Succeeded"
+    assert sorted(made.table()) == [0, 1]
