@@ -82,7 +82,7 @@ class Api:
     @staticmethod
     def _where(manifest: Manifest) -> dict[str, Any]:
         kind = next(kind for kind in KINDS if kind.kind == manifest["kind"])
-        namespace = manifest["metadata"]["namespace"]
+        namespace = manifest["metadata"].get("namespace", "default")
         return {"group": GROUP, "version": VERSION, "namespace": namespace, "plural": kind.plural}
 
     def create(self, manifest: Manifest, **options: Any) -> Manifest:

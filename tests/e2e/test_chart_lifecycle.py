@@ -75,8 +75,8 @@ def test_install_upgrade_uninstall(clean: Cluster) -> None:
     assert len(before) == 2
 
     assert "emptyDir" in deploy(cluster), "the notes warn of data that will be lost"
-    credentials = secret(cluster, NAMESPACE)
-    assert secret(cluster, LAB) == credentials
+    credentials, keys = secret(cluster, NAMESPACE), secret(cluster, LAB)
+    assert keys != credentials
     (operator,) = pods(cluster, "operator")
     store = pods(cluster, "minio")
     assert len(store) == 1
@@ -87,7 +87,7 @@ def test_install_upgrade_uninstall(clean: Cluster) -> None:
 
     # Changed values replace the operator; the credentials and the store stay.
     deploy(cluster, "operator.workers=4", "operator.replicas=2")
-    assert secret(cluster, NAMESPACE) == secret(cluster, LAB) == credentials
+    assert (secret(cluster, NAMESPACE), secret(cluster, LAB)) == (credentials, keys)
     replicas = pods(cluster, "operator")
     assert len(replicas) == 2
     assert operator not in replicas
@@ -108,11 +108,11 @@ def test_a_kept_claim_is_found_again_with_its_credentials(clean: Cluster) -> Non
     cluster = clean
     persistent = ("store.embedded.persistence.enabled=true", "store.embedded.persistence.size=1Gi")
     deploy(cluster, *persistent)
-    credentials = secret(cluster, NAMESPACE)
+    credentials, keys = secret(cluster, NAMESPACE), secret(cluster, LAB)
     claim = ("get", "pvc", f"--namespace={NAMESPACE}", "--output=jsonpath={.items[*].metadata.uid}")
     uid = cluster.kubectl(*claim)
 
     cluster.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--wait")
     deploy(cluster, *persistent)
     assert cluster.kubectl(*claim) == uid
-    assert secret(cluster, NAMESPACE) == secret(cluster, LAB) == credentials
+    assert (secret(cluster, NAMESPACE), secret(cluster, LAB)) == (credentials, keys)
