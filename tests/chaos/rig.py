@@ -153,12 +153,16 @@ def _environ(lab: Lab, folder: Path, endpoint: str) -> dict[str, str]:
         "containers"
     ]
     given = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
-    secret = lab.cluster.request("GET", f"/api/v1/namespaces/{SYSTEM}/secrets/simops-store")["data"]
-    for name in ("access-key", "secret-key"):
-        (folder / name).write_bytes(base64.b64decode(secret[name]))
+    keys = folder / "namespaces"
+    keys.mkdir()
+    for secret, place in (("simops-store", folder), ("simops-store-namespaces", keys)):
+        found = lab.cluster.request("GET", f"/api/v1/namespaces/{SYSTEM}/secrets/{secret}")["data"]
+        for name, value in found.items():
+            (place / name).write_bytes(base64.b64decode(value))
     changes = {
         "SIMOPS_STORE_ENDPOINT": endpoint,
         "SIMOPS_STORE_CREDENTIALS": str(folder),
+        "SIMOPS_STORE_NAMESPACE_KEYS": str(keys),  # the installed operator may not have made them known yet
         "SIMOPS_LEASE_NAMESPACE": "",  # a process that is killed comes back at once, as a Pod of one replica would after its Lease
         "SIMOPS_HTTP_PORT": "0",
         "SIMOPS_RESYNC_SECONDS": "600",  # what a watch has lost must not come by the way of a LIST a moment later
