@@ -217,7 +217,6 @@ class App:
         log.info("leading")
         try:
             await self._list_until_it_works()
-            await self._prepare_store()
             self.synced = True
             metrics.SYNCED.set(1)
             async with asyncio.TaskGroup() as group:
@@ -227,6 +226,7 @@ class App:
                     work = self.sweep_queue.work(self._sweep_reconciler.reconcile, (ApiError, StoreError))
                     group.create_task(work)
                 group.create_task(self._resync_for_ever())
+                group.create_task(self._prepare_store())  # beside the rest: a store that hangs holds nothing up
         except Exception:
             # Half an operator must not hold the Lease.
             log.exception("the work ended by an error; ending the process")

@@ -6,6 +6,7 @@ Everything goes by the UID of the SimulationJob, so that an object made again un
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from simops_operator.core.run import Run
 from simops_operator.core.views import JobView, PodView
@@ -23,6 +24,28 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Named(Protocol):
+    """A run or a sweep."""
+
+    @property
+    def namespace(self) -> str:
+        """Where it is."""
+
+    @property
+    def name(self) -> str:
+        """What it is called there."""
+
+
+def is_other(known: Named | None, key: Key) -> bool:
+    """Whether what is known under the UID of a key is another one: a label with a UID can be written by anybody, in any namespace."""
+    return known is not None and (known.namespace, known.name) != (key.namespace, key.name)
+
+
+def is_foreign(known: Named | None, namespace: str) -> bool:
+    """Whether an object of a namespace cannot belong to what is known."""
+    return known is not None and bool(namespace) and known.namespace != namespace
 
 
 class Cache:
@@ -54,24 +77,21 @@ class Cache:
 
     def put_job(self, uid: str, job: JobView) -> None:
         """Take a Job in, if it is news."""
-        known = self.jobs.get(uid)
         if self._is_foreign(uid, job.namespace):
             return
+        known = self.jobs.get(uid)
         if known is None or known.uid != job.uid or job.version >= known.version:
             self.jobs[uid] = job
 
     def is_nothing(self, key: Key) -> bool:
         """Whether nothing is to be done: an event came while the run was being finished, or of a Job or Pod whose labels name another one."""
-        return (self.is_finished(key.uid) and key.uid not in self.revisits) or self.is_other(key)
-
-    def is_other(self, key: Key) -> bool:
-        """Whether the run with this UID is another one: a label with a UID can be written by anybody, in any namespace."""
-        known = self.runs.get(key.uid) or self.deleted.get(key.uid)
-        return known is not None and (known.namespace, known.name) != (key.namespace, key.name)
+        return (self.is_finished(key.uid) and key.uid not in self.revisits) or is_other(self._known(key.uid), key)
 
     def _is_foreign(self, uid: str, namespace: str) -> bool:
-        known = self.runs.get(uid) or self.deleted.get(uid)
-        return known is not None and bool(namespace) and known.namespace != namespace
+        return is_foreign(self._known(uid), namespace)
+
+    def _known(self, uid: str) -> Run | None:
+        return self.runs.get(uid) or self.deleted.get(uid)
 
     def _drop_foreign(self, run: Run) -> None:
         """Forget what came before the run itself and is of another namespace."""

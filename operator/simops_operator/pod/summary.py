@@ -8,12 +8,12 @@ guessed when the process is killed.
 
 import builtins
 import json
-import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from simops_io.untrusted import finite
 from simops_operator.pod.archive import SkippedError, open_file
 
 MAX_MESSAGE = 4096
@@ -179,15 +179,10 @@ def parse_numbers(content: dict[str, Any]) -> tuple[Metrics, list[str]]:
 
 
 def _number(value: object) -> int | float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, int) and value in _INT64:
+    # A whole number stays one, as long as others can read it.
+    if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
         return value
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return finite(value)
 
 
 def _cut(text: str | None, limit: int = _MAX_ERROR) -> str | None:

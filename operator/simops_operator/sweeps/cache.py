@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from simops_operator.cache import Key
+from simops_operator.cache import Key, is_foreign, is_other
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.core.sweeps.views import PackPod, RoundJob
 
@@ -81,16 +81,13 @@ class SweepCache:
 
     def is_nothing(self, key: Key) -> bool:
         """Whether nothing is to be done: an event came while the sweep was being finished, or of a Job or Pod whose labels name another one."""
-        return (self.is_finished(key.uid) and key.uid not in self.revisits) or self.is_other(key)
-
-    def is_other(self, key: Key) -> bool:
-        """Whether the sweep with this UID is another one: a label with a UID can be written by anybody, in any namespace."""
-        known = self.sweeps.get(key.uid) or self.deleted.get(key.uid)
-        return known is not None and (known.namespace, known.name) != (key.namespace, key.name)
+        return (self.is_finished(key.uid) and key.uid not in self.revisits) or is_other(self._known(key.uid), key)
 
     def _is_foreign(self, uid: str, namespace: str) -> bool:
-        known = self.sweeps.get(uid) or self.deleted.get(uid)
-        return known is not None and bool(namespace) and known.namespace != namespace
+        return is_foreign(self._known(uid), namespace)
+
+    def _known(self, uid: str) -> Sweep | None:
+        return self.sweeps.get(uid) or self.deleted.get(uid)
 
     def _drop_foreign(self, sweep: Sweep) -> None:
         """Forget what came before the sweep itself and is of another namespace."""
