@@ -29,6 +29,8 @@ class Spec:
     bin: Path
     apiserver: Path | None = None
     """The API server of another Kubernetes, in place of that in `bin`."""
+    controller_qps: int | None = None
+    """How many calls a second the controllers and the scheduler may make; None for Kubernetes' own limits (20 and 50)."""
 
     @property
     def node(self) -> str:
@@ -123,12 +125,20 @@ def controller_manager(spec: Spec) -> list[str]:
         f"--service-account-private-key-file={spec.pki('sa.key')}",
         f"--cluster-signing-cert-file={spec.pki('ca.crt')}",
         f"--cluster-signing-key-file={spec.pki('ca.key')}",
+        *_pace(spec),
     ]
 
 
 def scheduler(spec: Spec) -> list[str]:
     """The default scheduler."""
-    return [spec.program("kube-scheduler"), *_client_of_api(spec, "scheduler")]
+    return [spec.program("kube-scheduler"), *_client_of_api(spec, "scheduler"), *_pace(spec)]
+
+
+def _pace(spec: Spec) -> list[str]:
+    """A managed control plane under load is given more calls a second; a Job costs the controllers six (DESIGN: 3 Jobs a second by default)."""
+    if spec.controller_qps is None:
+        return []
+    return [f"--kube-api-qps={spec.controller_qps}", f"--kube-api-burst={spec.controller_qps}"]
 
 
 def _client_of_api(spec: Spec, name: str) -> list[str]:

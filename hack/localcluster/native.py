@@ -27,6 +27,8 @@ from localcluster.progress import StepError, say, step, tail, wait_until
 from localcluster.state import State, claim, locked, read_state, write_state
 
 READY_TIMEOUT = 180.0
+CONTROLLER_QPS = "SIMOPS_CONTROLLER_QPS"
+"""The variable that gives the controllers and the scheduler of a new native cluster more calls a second."""
 
 
 def wanted_components(spec: Spec, scope: str, volumes: Path | None) -> dict[str, list[str]]:
@@ -60,7 +62,8 @@ def missing_requirements() -> list[str]:
 
 def spec_for(name: str, slot: int, folder: Path, other: Path | None = None) -> Spec:
     """Return the description of a cluster in a slot, perhaps with another API server than that in the folder."""
-    return Spec(name, Addresses(slot), cluster_paths(name), folder, other)
+    pace = os.environ.get(CONTROLLER_QPS)
+    return Spec(name, Addresses(slot), cluster_paths(name), folder, other, int(pace) if pace else None)
 
 
 def up(name: str, scope: str = "node", kubernetes: str = "") -> Path:

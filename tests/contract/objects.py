@@ -274,6 +274,12 @@ BAD_JOBS = (
     ),
     Bad("suspend as a text", job(suspend="yes"), "spec.suspend", "must be of type boolean", model=True),
     Bad("a queue's name in capitals", job(queueName="Lab"), "spec.queueName", "name of a Kueue LocalQueue"),
+    Bad(
+        "a priority of the cluster's own",
+        job(priorityClassName="system-node-critical"),
+        "spec.priorityClassName",
+        "must not start with system-",
+    ),
     Bad("a priority class with a blank", job(priorityClassName="very high"), "spec.priorityClassName", "PriorityClass"),
     Bad("a node label's key with a blank", job(nodeSelector={"disk type": "ssd"}), "spec.nodeSelector", "label's key"),
     Bad("a node label's value with a blank", job(nodeSelector={"disk": "s s"}), "spec.nodeSelector", "label's value"),

@@ -177,6 +177,11 @@ class RunSpec(Model):
             "priorityClassName",
         ),
         Rule(
+            "!has(self.priorityClassName) || !self.priorityClassName.startsWith('system-')",
+            "priorityClassName must not start with system-: those classes are for what the cluster itself needs, and evict everything else",
+            "priorityClassName",
+        ),
+        Rule(
             f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches('{LABEL_KEY}'))",
             "each key of nodeSelector must be a label's key, such as disktype or topology.kubernetes.io/zone",
             "nodeSelector",
