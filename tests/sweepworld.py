@@ -443,9 +443,20 @@ class SweepWorld:
         table = self.table()
         good = Indexes.of((i, i) for i, line in table.items() if line["exitCode"] == 0)
         assert good == sets["succeeded"], "the table says something else"
+        self._check_rounds()
         record = json.loads(self.objects[f"{PREFIX}/record.json"])
         assert record["status"]["phase"] == status["phase"]
         assert record["status"]["points"] == counts
+
+    def _check_rounds(self) -> None:
+        """The status tells of each round that has left results, in their order, and when the first of them started."""
+        told = [entry["job"] for entry in self.status.get("rounds") or []]
+        keys = (key.removeprefix(f"{PREFIX}/rounds/").split("/") for key, content in self.objects.items() if content)
+        left = {int(parts[0]) for parts in keys if len(parts) == 3 and parts[2].endswith(".jsonl")}
+        assert {job_name(number) for number in left} <= set(told), f"rounds {left} have left results, told is of {told}"
+        assert told == sorted(set(told), key=lambda job: int(job.rpartition("-r")[2]))
+        assert all({"startTime", "completionTime"} <= entry.keys() for entry in self.status.get("rounds") or [])
+        assert not left or "startTime" in self.status
 
 
 def _over(pod: Object) -> bool:

@@ -6,6 +6,7 @@ Part of `make chaos` only.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from chaos.apiproxy import Mishap, Request
@@ -36,18 +37,19 @@ def nothing_special(_rig: Rig, _run: Run) -> None:
     """No mishap at all."""
 
 
-def the_first_answer_is_lost(rig: Rig, _run: Run) -> None:
-    """The Job is made, and whoever made it does not hear of it."""
-    lost: list[Request] = []
+def two_make_it_at_once(rig: Rig, _run: Run) -> None:
+    """Two operators come to make the Job at the same time: neither knows of the other's."""
+    rig.another(*rig.operator.safeguards_off)
+    came: set[int] = set()
 
-    def spoil(request: Request) -> Mishap | None:
-        if lost or request.method != "PATCH" or "/jobs/" not in request.path:
+    def spoil(number: int, request: Request) -> Mishap | None:
+        if number in came or request.method != "PATCH" or "/jobs/" not in request.path:
             return None
-        lost.append(request)
-        rig.operator.proxy.silence_watches()  # nor by these
-        return Mishap(500, is_done=True)
+        came.add(number)
+        return Mishap(wait=lambda: len(came) == len(rig.operators))
 
-    rig.operator.proxy.spoil = spoil
+    for number, operator in enumerate(rig.operators):
+        operator.proxy.spoil = partial(spoil, number)
 
 
 def a_status_comes_late(rig: Rig, run: Run) -> None:
@@ -62,7 +64,7 @@ def no_bundle_is_taken(rig: Rig, _run: Run) -> None:
 
 
 CASES = {
-    "one_name_for_a_job": Case(the_first_answer_is_lost, says="Kubernetes Jobs were made"),
+    "one_name_for_a_job": Case(two_make_it_at_once, says="Kubernetes Jobs were made"),
     "only_what_was_read_is_written_over": Case(a_status_comes_late, says="left a final phase"),
     "logs_before_the_end": Case(nothing_special, says="its log is not in the store"),
     "success_means_stored": Case(no_bundle_is_taken, ("Failed",), says="Succeeded"),

@@ -1,5 +1,6 @@
 """The reconcile of sweeps against a model of Kubernetes: what a sweep costs, how it ends, and a kill at every call that it makes."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from builders import CONFIG, NAMESPACE
 from sweepworld import PREFIX, SWEEP, Plan, SweepWorld, grid, job_name
-from world import run_now
+from world import Calls, run_now
 from worldclock import TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
@@ -441,6 +442,30 @@ def test_killed_at_any_call_it_ends_the_same(has_effect: bool) -> None:
         world.check_the_end()
         assert world.ran == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1}, call
         assert len(world.status["rounds"]) == 2
+
+
+class Doomed(Calls):
+    """The operator dies whenever it is about to write a status."""
+
+    def before(self, name: str) -> None:
+        super().before(name)
+        if name == "write_status":
+            raise asyncio.CancelledError("killed before it could tell")
+
+
+def test_a_round_that_no_status_told_of_is_told_of_at_the_end() -> None:
+    world = TimedWorld(points=5)
+    world.calls = Doomed()
+    while not json.loads(world.objects.get(f"{PREFIX}/ledger.json", "{}")).get("rounds"):
+        world.step()
+    assert not world.statuses
+    world.calls = Calls()
+    status = ended(world, "Succeeded", "Completed")
+    (only,) = status["rounds"]
+    assert (only["job"], only["points"]) == (job_name(0), "0-4")
+    assert status["startTime"] <= only["completionTime"] <= status["completionTime"]
+    stored = next(c for c in status["conditions"] if c["type"] == "ArtifactsStored")
+    assert (stored["status"], stored["reason"]) == ("True", "Stored")
 
 
 def test_when_it_is_finished_it_rests() -> None:

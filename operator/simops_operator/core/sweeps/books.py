@@ -12,10 +12,14 @@ from typing import Any
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason
 
+MAX_PAST = 100
+"""So many rounds are remembered, the latest."""
 LOSSES_ALLOWED = 3
 """How often a point may be missing, beside ``retriesPerPoint``, before it has failed."""
 
 NOTHING = Indexes()
+Past = Mapping[str, str]
+"""A round that is over, as the status tells of it: job, reason, points, startTime, completionTime."""
 Levels = tuple[Indexes, ...]
 
 
@@ -120,6 +124,10 @@ class Books:
     """Points whose time is known, and their time together."""
     verdict: Why | None = None
     """Why the sweep is being ended before all points are, if no person has said so."""
+    started: str = ""
+    """When the first simulation of all rounds that are over started; empty: none has."""
+    past: tuple[Past, ...] = ()
+    """The latest rounds that are over. Here, and not in the status alone: who writes the books may not live to write a status."""
 
     @property
     def seconds_per_point(self) -> float | None:
@@ -194,6 +202,10 @@ class Books:
             measured=self.measured + results.measured,
         )
 
+    def remember(self, past: Past, started: str) -> "Books":
+        """Return the books with a round that is over, and when the first simulation of it started (empty: none has)."""
+        return replace(self, past=(*self.past, past)[-MAX_PAST:], started=self.started or started)
+
     def reopen(self, order: str, what: str, total: int) -> "Books":
         """Return the books after an order to run points again: ``failed``, ``missing`` or ranges. Each order is taken once."""
         every = Indexes.up_to(total)
@@ -231,7 +243,15 @@ class Books:
         sets = {name: str(getattr(self, name)) for name in _SETS}
         levels = {name: [str(level) for level in getattr(self, name)] for name in _LEVELS}
         end = {"verdict": [self.verdict.reason.value, self.verdict.message]} if self.verdict else {}
-        return {"version": 1, **{name: getattr(self, name) for name in (*_VALUES, "looked")}, **sets, **levels, **end}
+        past = {"started": self.started, "past": [dict(one) for one in self.past]}
+        return {
+            "version": 1,
+            **past,
+            **{name: getattr(self, name) for name in (*_VALUES, "looked")},
+            **sets,
+            **levels,
+            **end,
+        }
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Books":
@@ -240,7 +260,9 @@ class Books:
         fields |= {name: Indexes.parse(raw.get(name) or "") for name in _SETS}
         fields |= {name: tuple(Indexes.parse(text) for text in raw.get(name) or []) for name in _LEVELS}
         verdict = Why(Reason(raw["verdict"][0]), raw["verdict"][1]) if raw.get("verdict") else None
-        return cls(**fields, looked=str(raw.get("looked") or ""), verdict=verdict)
+        past = tuple({str(k): str(v) for k, v in one.items()} for one in raw.get("past") or [])
+        started, looked = str(raw.get("started") or ""), str(raw.get("looked") or "")
+        return cls(**fields, looked=looked, verdict=verdict, started=started, past=past)
 
 
 _VALUES = ("rounds", "rerun", "probes", "seconds", "measured")

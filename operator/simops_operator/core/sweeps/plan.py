@@ -23,7 +23,7 @@ from simops_operator.core.sweeps.books import Books, Why
 from simops_operator.core.sweeps.manifest import job_for_round, parallelism_of, problem_with
 from simops_operator.core.sweeps.rounds import next_round
 from simops_operator.core.sweeps.situation import Situation
-from simops_operator.core.sweeps.status import Outcome, Told, differs, told
+from simops_operator.core.sweeps.status import Outcome, Told, differs, remembered, told
 from simops_operator.core.sweeps.sweep import Sweep
 
 HOPELESS_PACKS = 10
@@ -216,7 +216,7 @@ def _end_round(at: Situation, *, counts: bool) -> Decision:
             return Decision((actions.ListResults(),))
     excused = at.sweep.cancelled_points
     books = facts.books.conclude(this, facts.results, retries=at.retries, excused=excused, counts=counts)
-    return Decision((actions.WriteBooks(books),))
+    return Decision((actions.WriteBooks(remembered(books, at, this)),))
 
 
 def _conclude(at: Situation) -> Decision | None:

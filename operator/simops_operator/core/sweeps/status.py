@@ -8,14 +8,13 @@ from typing import Any
 from simops_crds.indexes import Indexes
 from simops_crds.names import FINAL_PHASES, ConditionType, Phase, Reason
 from simops_operator.core.status import Condition, Status, format_time, shorten, transition
-from simops_operator.core.sweeps.books import Round
+from simops_operator.core.sweeps.books import MAX_PAST, Books, Past, Round
 from simops_operator.core.sweeps.estimate import ends_at
 from simops_operator.core.sweeps.situation import Situation
 
 MAX_RANGES_BYTES = 100 * 1024
 """Ranges of points that are longer, all together, are in the store only."""
 _MAX_ROUND_BYTES = 1024
-_MAX_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def told(at: Situation, outcome: Outcome) -> Told:
         "observedGeneration": at.sweep.generation,
         "conditions": _conditions(at, outcome, final=final),
     }
-    if started := before.get("startTime") or _started(at):
+    if started := before.get("startTime") or at.facts.books.started or _started(at):
         status["startTime"] = started
     if final:
         kept = before.get("completionTime") if at.sweep.finished else None
@@ -111,25 +110,36 @@ def _started(at: Situation) -> str | None:
 
 
 def _rounds(at: Situation, outcome: Outcome, *, final: bool) -> list[Status]:
-    """Return the latest rounds: the present one from when its Job is made, the others with their end."""
-    rounds = [dict(r) for r in at.sweep.status.get("rounds") or []]
-    this = at.facts.round
-    if this is not None and outcome.job_made and all(r.get("job") != at.job_name for r in rounds):
-        begun = (at.job.created if at.job is not None else None) or at.now
-        rounds.append(_entry(at.job_name, this) | {"startTime": format_time(begun)})
+    """Return the latest rounds: those that are over by the books, the present one from when its Job is made."""
+    told_before = {r.get("job"): dict(r) for r in at.sweep.status.get("rounds") or []}
+    over = [{**r, **told_before.pop(r["job"], {})} for r in at.facts.books.past]
+    present = told_before.pop(at.job_name, None)
+    if present is None and at.facts.round is not None and outcome.job_made:
+        present = _entry(at, at.facts.round)
+    rounds = [*told_before.values(), *over, *([present] if present is not None else [])]
     for entry in rounds:
-        if "completionTime" not in entry and (final or this is None or entry.get("job") != at.job_name):
+        if "completionTime" not in entry and (final or at.facts.round is None or entry is not present):
             entry["completionTime"] = format_time(at.now)
-    return rounds[-_MAX_ROUNDS:]
+    return rounds[-MAX_PAST:]
 
 
-def _entry(job: str, this: Round) -> Status:
+def _entry(at: Situation, this: Round) -> dict[str, str]:
     points = str(this.points)
     return {
-        "job": job,
+        "job": at.job_name,
         "reason": this.reason,
         "points": points if len(points) <= _MAX_ROUND_BYTES else str(len(this.points)),
+        "startTime": format_time((at.job.created if at.job is not None else None) or at.now),
     }
+
+
+def remembered(books: Books, at: Situation, this: Round) -> Books:
+    """Return the books with the round that is ending, if a Job was made for it."""
+    if at.job is None and not at.was_made and not at.facts.results.ended.ranges:
+        return books
+    told_of = next((r for r in at.sweep.status.get("rounds") or [] if r.get("job") == at.job_name), None)
+    past: Past = {"completionTime": format_time(at.now), **(told_of or _entry(at, this))}
+    return books.remember(past, at.sweep.status.get("startTime") or _started(at) or "")
 
 
 def differs(before: Mapping[str, Any], after: Status) -> bool:
@@ -145,7 +155,7 @@ def differs(before: Mapping[str, Any], after: Status) -> bool:
 
 
 def _had_started(at: Situation) -> bool:
-    return bool(at.sweep.status.get("startTime")) or at.started
+    return bool(at.sweep.status.get("startTime") or at.facts.books.started) or at.started
 
 
 def _conditions(at: Situation, outcome: Outcome, *, final: bool) -> list[Status]:
