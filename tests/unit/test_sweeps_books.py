@@ -249,3 +249,16 @@ def test_ranges_of_other_pods_points_are_not_for_a_message_to_tell_however_long_
     told = parse_message('{"bundle":"b","succeeded":"0-99999999999999","failed":""}')
     assert told is not None
     assert [line["index"] for line in lines_of(told, points("3-4")) or ()] == [3, 4]
+
+
+def test_a_point_that_had_succeeded_and_is_lost_each_time_it_runs_again_keeps_its_result() -> None:
+    books = after(Books(), "0-2", good="0-2").reopen("again", "0-1", 3)
+    for _ in range(4):
+        books = after(books, str(books.pending(3, Indexes())), good="")
+    assert not books.pending(3, Indexes()).ranges
+    assert (str(books.succeeded), str(books.failed), str(books.lost)) == ("0-2", "", "")
+
+
+def test_a_point_that_had_succeeded_and_fails_when_it_runs_again_has_failed() -> None:
+    books = after(after(Books(), "0-2", good="0-2").reopen("again", "1", 3), "1", bad="1")
+    assert (str(books.succeeded), str(books.failed)) == ("0,2", "1")

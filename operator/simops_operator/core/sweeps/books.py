@@ -187,12 +187,13 @@ class Books:
         # What is over leaves the levels; ``_raised`` puts back what is tried again.
         failures, gave_out = _raised(_without(self.failures, succeeded), failed, retries)
         losses, gone = _raised(_without(self.losses, succeeded | failed), missing, retries + LOSSES_ALLOWED)
+        back = gone & self.kept  # there is no other result, so the one before the order counts again
         return replace(
             self,
             rounds=over.number + 1,
-            succeeded=self.succeeded | succeeded,
-            failed=self.failed | gave_out | gone,
-            lost=self.lost | gone,
+            succeeded=self.succeeded | succeeded | back,
+            failed=self.failed | gave_out | (gone - back),
+            lost=self.lost | (gone - back),
             failures=_without(failures, gave_out | gone),
             losses=_without(losses, gave_out | gone),
             ordered=self.ordered - succeeded - gave_out - gone,
