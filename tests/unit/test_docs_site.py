@@ -1,0 +1,129 @@
+"""The docs site builds without a warning, asks no other host for anything, and its generated pages name all that there is."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from simops_api.app import create_app
+from simops_api.settings import Settings
+from simops_docs import links, rest, settings
+from simops_images.catalogue import ROOT
+from simops_operator.settings import Settings as OperatorSettings
+
+# What a browser loads by itself when it shows a page.
+LOADING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "object": "data"}
+
+
+class Loaded(HTMLParser):
+    """What a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if LOADING.get(tag) == name]
+
+
+def build(out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "hack" / "docs"), "build", f"--out={out}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("site")
+    done = build(out)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return out
+
+
+def test_the_site_builds_without_a_warning_and_no_page_of_it_loads_anything_from_another_host(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 40
+    for page in pages:
+        loaded = Loaded()
+        loaded.feed(page.read_text(encoding="utf-8"))
+        assert loaded.addresses
+        strange = [one for one in loaded.addresses if re.match(r"(https?:)?//", one)]
+        assert not strange, f"{page.name} loads {strange}"
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_files_of_the_checkout_that_pages_link_to_are_beside_them(site: Path) -> None:
+    for name in ("examples/rest.py", "charts/simops/ci/eks-values.yaml"):
+        assert (site / "files" / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_the_search_knows_every_call_and_the_clients_methods(site: Path) -> None:
+    index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
+    for words in ("/api/v1/sweeps/{sweep_id}/plot", "submit_many", "SIMOPS_STORE_ENDPOINT", "spec.pointsPerPod"):
+        assert words in index
+
+
+def test_the_reference_of_rest_has_every_call_parameter_and_schema() -> None:
+    document = create_app(Settings(auth_mode="none")).openapi()
+    page = rest.page(document)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            heading = f"### `{method.upper()} {path}`\n"
+            assert page.count(heading) == 1
+            section = page.partition(heading)[2].partition("\n### ")[0]
+            for parameter in operation.get("parameters", []):
+                assert f"| `{parameter['name']}` | {parameter['in']} |" in section
+            assert "application/problem+json" in section
+    for name in document["components"]["schemas"]:
+        assert page.count(f"\n### {name}\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 500}, "integer (≥ 1, ≤ 500)"),
+        ({"type": "string", "maxLength": 63}, "string (0 to 63 characters)"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "string"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Job"}}, "list of [Job](#job)"),
+        ({"enum": ["png", "svg"], "type": "string"}, "`png`, `svg`"),
+        ({"type": "object", "additionalProperties": {"type": "number"}}, "object of number"),
+        ({}, "any"),
+    ],
+)
+def test_a_schema_is_told_in_words(schema: dict[str, object], words: str) -> None:
+    assert rest.kind_of(schema) == words
+
+
+def test_every_variable_of_both_programs_has_a_row_with_a_sentence() -> None:
+    for program in (OperatorSettings, Settings):
+        rows = settings.table(program)[2:]
+        assert len(rows) == len(program.model_fields)
+        for name, row in zip(program.model_fields, rows, strict=True):
+            assert name.upper() in row
+            assert not row.endswith("|  |"), row
+    page = settings.page({"Operator": OperatorSettings, "Gateway": Settings})
+    assert "| `SIMOPS_AUTH_MODE` | required |" in page
+    assert "| `SIMOPS_NAMESPACES` | `default` |" in page
+
+
+@pytest.mark.parametrize(
+    ("source", "page", "text", "becomes"),
+    [
+        ("docs/rest.md", "rest.md", "[a](python.md#log)", "[a](python.md#log)"),
+        ("docs/rest.md", "rest.md", "[a](../examples/rest.py)", "[a](files/examples/rest.py)"),
+        ("docs/rest.md", "rest.md", "[a](../charts/simops/README.md#x)", "[a](chart.md#x)"),
+        ("docs/simulations/heat1d.md", "simulations/heat1d.md", "[a](../rest.md)", "[a](../rest.md)"),
+        ("charts/simops/README.md", "chart.md", "[a](../../docs/rest.md)", "[a](rest.md)"),
+        ("SECURITY.md", "security.md", "[a](docs/decisions/)", "[a](decisions/index.md)"),
+        ("docs/rest.md", "rest.md", "[a](https://kind.sigs.k8s.io)", "[a](https://kind.sigs.k8s.io)"),
+        ("docs/rest.md", "rest.md", "```\n[a](../examples/rest.py)\n```", "```\n[a](../examples/rest.py)\n```"),
+    ],
+)
+def test_a_link_leads_to_where_its_file_is_in_the_site(source: str, page: str, text: str, becomes: str) -> None:
+    found, files = links.rewritten(text, source, page, {"docs/decisions": "decisions/index.md"})
+    assert found == becomes
+    assert files == ({"examples/rest.py"} if "(files/" in becomes else set())
