@@ -80,8 +80,16 @@ def run(found: list[Block], others: Mapping[str, str], folder: Path, *, seconds:
     file.write_text(script(found, others))
     with log.open("wb") as out:
         # A session of its own: whatever the blocks leave in the background ends with it.
+        local = ",".join([*filter(None, [os.environ.get("no_proxy")]), "127.0.0.1"])
+        environ = {**os.environ, "no_proxy": local, "NO_PROXY": local}
         shell = subprocess.Popen(
-            ["bash", str(file)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            ["bash", str(file)],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
         try:
             code: int | None = shell.wait(seconds)

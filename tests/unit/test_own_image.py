@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localcluster import kindprovider, providers
+from localcluster import kindprovider, native
 from localcluster.progress import StepError
 from simops_images import cli, own
 
@@ -57,7 +57,7 @@ def test_a_cluster_that_was_not_made_here_is_one_of_kind_where_docker_answers(
     monkeypatch.setattr(kindprovider, "docker_answers", lambda: docker)
     asked: list[str] = []
     monkeypatch.setattr(kindprovider, "load", lambda *_: asked.append("kind"))
-    monkeypatch.setattr(providers.native, "load", lambda *_: asked.append("native"))
+    monkeypatch.setattr(native, "load", lambda *_: asked.append("native"))
     archive = tmp_path / "a.tar"
     archive.write_bytes(b"")
     own.load("localhost/a:1", archive, "theirs")
