@@ -1,6 +1,9 @@
 """The tutorial without a cluster: its blocks are found, what it writes into files is right, and a block that fails is told."""
 
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,18 @@ def test_a_block_that_hangs_is_told(tmp_path: Path) -> None:
 def test_a_block_that_no_test_would_run_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         tutorial.blocks(text)
+
+
+def test_the_shell_simulation_of_the_page_about_images_keeps_the_contract(tmp_path: Path) -> None:
+    page = (tutorial.PAGE.parent / "own-image.md").read_text(encoding="utf-8")
+    found = re.search(r"^```sh\n(#!/bin/sh\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert found
+    script = tmp_path / "decay.sh"
+    script.write_text(found[1])
+    command = ["sh", str(script), "--n", "10000", "--rate", "2", "--seed", "3"]
+    subprocess.run(command, env={**os.environ, "SIMOPS_OUTPUTS": str(tmp_path)}, check=True, timeout=60)
+    assert json.loads((tmp_path / "metrics.json").read_text())["mean_life"] == pytest.approx(0.5, rel=0.05)
+    sweep = re.search(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert sweep
+    spec = SimulationSweepSpec.model_validate(yaml.safe_load(sweep[1])["spec"])
+    assert len(list(expand(spec.space, {}))) == 60
