@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("hack", "crds", "operator", "api")
 
 from simops_api.app import create_app  # noqa: E402 - the site can be built without an installed SimOps
 from simops_api.settings import Settings as GatewaySettings  # noqa: E402
-from simops_docs import links, rest, settings  # noqa: E402
+from simops_docs import client, links, rest, settings  # noqa: E402
 from simops_operator.settings import Settings as OperatorSettings  # noqa: E402
 
 DECISIONS = "decisions"
@@ -25,6 +25,7 @@ def generated() -> dict[str, str]:
     """Return page → text of what is written from the code."""
     programs: dict[str, type[BaseSettings]] = {"Operator": OperatorSettings, "Gateway": GatewaySettings}
     return {
+        "client-reference.md": client.page(),
         "rest-reference.md": rest.page(create_app(GatewaySettings(auth_mode="none")).openapi()),
         "settings.md": settings.page(programs),
         f"{DECISIONS}/index.md": decisions_page(),

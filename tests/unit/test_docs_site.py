@@ -5,12 +5,16 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from simops_api.app import create_app
 from simops_api.settings import Settings
-from simops_docs import links, rest, settings
+from simops_crds.kinds import KINDS
+from simops_crds.names import GROUP
+from simops_docs import client, links, rest, settings
 from simops_images.catalogue import ROOT
 from simops_operator.settings import Settings as OperatorSettings
 
@@ -63,7 +67,13 @@ def test_files_of_the_checkout_that_pages_link_to_are_beside_them(site: Path) ->
 
 def test_the_search_knows_every_call_and_the_clients_methods(site: Path) -> None:
     index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
-    for words in ("/api/v1/sweeps/{sweep_id}/plot", "submit_many", "SIMOPS_STORE_ENDPOINT", "spec.pointsPerPod"):
+    for words in (
+        "/api/v1/sweeps/{sweep_id}/plot",
+        "client.submit_many",
+        "client.get_sweep",
+        "SIMOPS_STORE_ENDPOINT",
+        "spec.pointsPerPod",
+    ):
         assert words in index
 
 
@@ -80,6 +90,39 @@ def test_the_reference_of_rest_has_every_call_parameter_and_schema() -> None:
             assert "application/problem+json" in section
     for name in document["components"]["schemas"]:
         assert page.count(f"\n### {name}\n") == 1
+
+
+def test_the_reference_of_the_client_has_every_call_with_its_parameters_and_a_sentence() -> None:
+    page = client.page()
+    for kind in client.CLASSES:
+        for name, _ in client.members(kind):
+            heading = f"### {kind.__name__.lower()}.{name}\n\n```python\n"
+            assert page.count(heading) == 1
+            code, _, text = page.partition(heading)[2].partition("```\n\n")
+            assert name in code
+            assert text[0].isupper(), f"{name} has no sentence"
+    assert "job.download(folder: str | Path, *, unpack: bool = True)\n" in page
+    assert "- `Conflict`: there is no result (yet).\n" in page
+
+
+def is_ours(one: Any) -> bool:
+    return isinstance(one, dict) and str(one.get("apiVersion", "")).startswith(GROUP)
+
+
+def objects() -> list[Any]:
+    """The objects of SimOps that pages show, each with its page."""
+    found = []
+    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]:
+        blocks = re.findall(r"^```yaml\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        ours = [one for block in blocks for one in yaml.safe_load_all(block) if is_ours(one)]
+        found += [pytest.param(one, id=f"{path.name}: {one['kind']} {one['metadata']['name']}") for one in ours]
+    return found
+
+
+@pytest.mark.parametrize("one", objects())
+def test_an_object_that_a_page_shows_is_what_the_schema_takes(one: dict[str, Any]) -> None:
+    spec = next(kind.spec for kind in KINDS if kind.kind == one["kind"])
+    spec.model_validate(one["spec"])
 
 
 @pytest.mark.parametrize(
