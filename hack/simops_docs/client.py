@@ -49,12 +49,13 @@ def annotation(kind: Any) -> str:
 
 def signature(name: str, call: Any) -> str:
     """Return a call with its parameters, as it is written by who calls it."""
+    stars: dict[Any, str] = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
     words, is_keyword = [], False
     for parameter in list(inspect.signature(call).parameters.values())[1:]:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not is_keyword:
             words.append("*")
             is_keyword = True
-        star = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
+        star = stars.get(parameter.kind, "")
         is_keyword |= star == "*"
         known = parameter.annotation is not inspect.Parameter.empty
         text = f"{star}{parameter.name}" + (f": {annotation(parameter.annotation)}" if known else "")
