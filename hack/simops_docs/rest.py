@@ -136,11 +136,13 @@ def schema_section(name: str, schema: Json) -> Iterator[str]:
 def page(document: Json) -> str:
     """Return the page of an OpenAPI document: each call by its group, then each schema."""
     lines = [HEAD]
-    for tag, title in GROUPS.items():
+    tags = [operation["tags"][0] for operations in document["paths"].values() for operation in operations.values()]
+    titles = GROUPS | {tag: tag.capitalize() for tag in tags if tag not in GROUPS}
+    for tag, title in titles.items():
         lines.append(f"## {title}\n")
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
-                if operation["tags"] == [tag]:
+                if operation["tags"][0] == tag:
                     lines.extend(call(method, path, operation))
     lines.append("## What goes in and out\n")
     for name, schema in sorted(document["components"]["schemas"].items()):

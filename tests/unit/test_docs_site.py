@@ -125,6 +125,12 @@ def test_an_object_that_a_page_shows_is_what_the_schema_takes(one: dict[str, Any
     spec.model_validate(one["spec"])
 
 
+def test_a_call_of_a_group_without_a_title_has_a_section_too() -> None:
+    operation = {"tags": ["people"], "summary": "Me", "description": "Say who calls.", "responses": {}}
+    page = rest.page({"paths": {"/api/v1/me": {"get": operation}}, "components": {"schemas": {}}})
+    assert "## People\n\n### `GET /api/v1/me`\n" in page
+
+
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
