@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help env images up down demo test chaos histories versions lint format bench logs clean status sbom audit
+.PHONY: help env images up down demo test chaos histories versions lint format bench docs logs clean status sbom audit
 
 help: ## Print this list.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ versions: env ## Try CRDs, policies and rights with the API servers of the oldes
 
 bench: up ## Measure what docs/benchmarks.md states.
 	@for program in hack/bench/*.py; do echo "== $$program"; $(PY) $$program || exit 1; done
+
+docs: env ## Build the docs site into out/docs; a warning is an error.
+	@$(PY) hack/docs build
 
 sbom: images ## Write what is in each image (CycloneDX) into out/sbom.
 	@$(PY) hack/sbom

@@ -86,7 +86,9 @@ def kubeconfig(name: str) -> Path:
 
 def load(name: str, image: str) -> None:
     """Make an image, given by its name or as a docker-archive, available to a cluster's Pods."""
-    if provider_of(name) == "kind":
+    provider = provider_of(name)
+    # A cluster that nobody here has made can only be one that somebody has made with kind itself.
+    if provider == "kind" or (provider is None and kindprovider.docker_answers()):
         kindprovider.load(name, image)
         return
     archive = Path(image) if Path(image).is_file() else image_archive(image)

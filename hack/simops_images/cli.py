@@ -13,7 +13,7 @@ from localcluster.golang import tool
 from localcluster.images import write_archive
 from localcluster.paths import cache, image_archive
 from localcluster.progress import StepError, say
-from simops_images import engines, testbox
+from simops_images import engines, own, testbox
 from simops_images.catalogue import IMAGES, MINIO, OTHERS, TARGETS, TESTBOX, key_of, name_of
 
 PYTHON_IMAGE = "SIMOPS_PYTHON_IMAGE"
@@ -40,6 +40,13 @@ def parser() -> argparse.ArgumentParser:
         help=f"base image with Python 3.11 to 3.13 (also {PYTHON_IMAGE})",
     )
     build.add_argument("--force", action="store_true", help="build even what has not changed")
+    about = "Build the Dockerfile of a folder as an image, and load it into the local cluster."
+    load = commands.add_parser("load", help=about, description=about)
+    load.add_argument("name", metavar="NAME", help=f"what Pods call it, for example {own.LOCAL}oscillator:1")
+    load.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with the Dockerfile")
+    load.add_argument("--cluster", default="simops", help="which cluster (default: %(default)s)")
+    load.add_argument("--build-only", action="store_true", help="do not load it; print its docker-archive's path")
+    load.add_argument("--engine", choices=["docker", "buildah"], help="do not choose by what is there")
     listing = "Print the name and archive of each image."
     commands.add_parser("list", help=listing, description=listing)
     return top
@@ -95,6 +102,20 @@ def build_all(
             say(f"Images up to date: {', '.join(kept)}")
 
 
+def load_own(arguments: argparse.Namespace) -> None:
+    """Build a folder of somebody's own, and load it into a cluster."""
+    own.checked(arguments.name, arguments.folder)
+    build_all([TESTBOX])
+    with one_at_a_time(cache() / "images"):
+        # The base without a registry is given, so that none is made.
+        engine = engines.choose(arguments.engine, own.BASE)
+        archive = own.build(arguments.name, arguments.folder, engine, image_archive(own.BASE))
+    if arguments.build_only:
+        print(archive)
+    else:
+        own.load(arguments.name, archive, arguments.cluster)
+
+
 def show() -> None:
     """Print the name, age and archive of each image."""
     for target in TARGETS:
@@ -109,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "list":
             show()
+        elif arguments.command == "load":
+            load_own(arguments)
         else:
             build_all(
                 arguments.targets or TARGETS,

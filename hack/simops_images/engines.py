@@ -37,6 +37,12 @@ class Engine(Protocol):
     def build(self, image: Image, archive: Path) -> None:
         """Build an image and write its docker-archive."""
 
+    def take(self, archive: Path) -> None:
+        """Let later builds begin with the image of a docker-archive."""
+
+    def build_folder(self, folder: Path, name: str, archive: Path) -> None:
+        """Build the Dockerfile of any folder and write the image's docker-archive."""
+
 
 def certificates() -> str | None:
     """Return the file of certificates that this machine trusts."""
@@ -77,8 +83,26 @@ class Docker:
         run_logged(
             f"Building {image.name}", command, log, timeout=BUILD_TIMEOUT, env={"DOCKER_BUILDKIT": "1"}, cwd=ROOT
         )
-        save = ["docker", "save", f"--output={archive}", image.name]
-        run_logged(f"Saving {image.name}", save, log_file(f"image-{image.target}-save"), timeout=BUILD_TIMEOUT)
+        self._save(image.name, archive)
+
+    @staticmethod
+    def _save(name: str, archive: Path) -> None:
+        save = ["docker", "save", f"--output={archive}", name]
+        run_logged(f"Saving {name}", save, log_file("image-save"), timeout=BUILD_TIMEOUT)
+
+    def take(self, archive: Path) -> None:
+        """Load the image of a docker-archive into Docker's own store."""
+        command = ["docker", "load", f"--input={archive}"]
+        run_logged(f"Taking {archive.stem}", command, log_file("image-take"), timeout=BUILD_TIMEOUT)
+
+    def build_folder(self, folder: Path, name: str, archive: Path) -> None:
+        """Build the Dockerfile of a folder and save the image."""
+        command = ["docker", "build", f"--tag={name}", "."]
+        environment = {"DOCKER_BUILDKIT": "1"}
+        run_logged(
+            f"Building {name}", command, log_file("image-own"), timeout=BUILD_TIMEOUT, env=environment, cwd=folder
+        )
+        self._save(name, archive)
 
 
 class Buildah:
@@ -162,8 +186,27 @@ class Buildah:
         run_logged(
             f"Building {image.name}", command, log_file(f"image-{image.target}"), timeout=BUILD_TIMEOUT, cwd=ROOT
         )
-        export = self._command("push", "--quiet", *common, image.name, f"docker-archive:{archive}:{image.name}")
-        run_logged(f"Exporting {image.name}", export, log_file(f"image-{image.target}-export"), timeout=BUILD_TIMEOUT)
+        self._export(image.name, archive)
+
+    def _export(self, name: str, archive: Path) -> None:
+        policy = f"--signature-policy={self.policy}"
+        export = self._command("push", "--quiet", policy, name, f"docker-archive:{archive}:{name}")
+        run_logged(f"Exporting {name}", export, log_file("image-export"), timeout=BUILD_TIMEOUT)
+
+    def take(self, archive: Path) -> None:
+        """Import the image of a docker-archive."""
+        self.driver()
+        policy = f"--signature-policy={self.policy}"
+        command = self._command("pull", "--quiet", policy, f"docker-archive:{archive}")
+        run_logged(f"Taking {archive.stem}", command, log_file("image-take"), timeout=BUILD_TIMEOUT)
+
+    def build_folder(self, folder: Path, name: str, archive: Path) -> None:
+        """Build the Dockerfile of a folder and export the image."""
+        self.driver()
+        options = [f"--signature-policy={self.policy}", "--layers", "--isolation=chroot", f"--tag={name}"]
+        command = self._command("build", *options, ".")
+        run_logged(f"Building {name}", command, log_file("image-own"), timeout=BUILD_TIMEOUT, cwd=folder)
+        self._export(name, archive)
 
 
 def install(packages: Sequence[str]) -> None:

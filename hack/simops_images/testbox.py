@@ -63,6 +63,8 @@ def write_archive(path: Path, name: str, content: bytes) -> None:
         "created": "1980-01-01T00:00:00Z",
         "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(content).hexdigest()}"]},
+        # Builders that put a layer on top count the layers below by it.
+        "history": [{"created": "1980-01-01T00:00:00Z", "created_by": "busybox"}],
     }
     encoded = json.dumps(config, sort_keys=True).encode()
     config_name = f"{sha256(encoded).hexdigest()}.json"

@@ -90,14 +90,21 @@ class Settings(BaseSettings):
     tmp_size: str = JobConfig.tmp_size
     """Size limit of /tmp of one Pod."""
     default_cpu_request: str = JobConfig.default_cpu_request
+    """CPU that a simulation gets that asks for none."""
     default_memory_request: str = JobConfig.default_memory_request
+    """Memory that a simulation gets that asks for none."""
     default_cpu_limit: str = JobConfig.default_cpu_limit
+    """CPU limit of a simulation that names neither a limit nor a request."""
     default_memory_limit: str = JobConfig.default_memory_limit
+    """Memory limit of a simulation that names neither a limit nor a request."""
     max_resources: Annotated[Maxima, NoDecode, BeforeValidator(parse_maxima)] = JobConfig.max_resources
     """The most that a simulation may ask for, such as ``cpu=64,memory=256Gi,nvidia.com/gpu=8``. What is not named has no maximum."""
     bundle_cpu_request: str = JobConfig.bundle_cpu_request
+    """CPU that is set aside for the bundle container."""
     bundle_memory_request: str = JobConfig.bundle_memory_request
+    """Memory that is set aside for the bundle container."""
     bundle_memory_limit: str = JobConfig.bundle_memory_limit
+    """Memory limit of the bundle container."""
 
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Objects that are reconciled at the same time."""
@@ -120,6 +127,7 @@ class Settings(BaseSettings):
     lease_namespace: str = ""
     """Namespace of the Lease; empty: no leader election (one replica only)."""
     lease_name: str = "simops-operator"
+    """Name of the Lease by which replicas agree on which of them works."""
     pod_name: str = "simops-operator"
     """This replica's name: its identity in the Lease."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081

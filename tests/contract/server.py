@@ -91,6 +91,12 @@ class Api:
         )
         return created
 
+    def items(self, kind: str, namespace: str = "default") -> list[Manifest]:
+        """Return all objects of a kind."""
+        where = self._where({"kind": kind, "metadata": {"namespace": namespace}})
+        found: list[Manifest] = self._objects.list_namespaced_custom_object(**where)["items"]
+        return [{"kind": kind, **one} for one in found]
+
     def read(self, manifest: Manifest) -> Manifest:
         found: Manifest = self._objects.get_namespaced_custom_object(
             **self._where(manifest), name=manifest["metadata"]["name"]
