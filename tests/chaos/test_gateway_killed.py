@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,8 @@ REQUESTS, KILLS = 12, 4
 class Door:
     """The gateway that is up now, if one is."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.gateway: Gateway | None = None
         self.over = threading.Event()
 
@@ -32,7 +34,7 @@ class Door:
             gateway = self.gateway
             try:
                 if gateway is not None:
-                    answer = gateway.call("POST", "/jobs", body, {"Idempotency-Key": f"killed-{number}"})
+                    answer = gateway.call("POST", "/jobs", body, {"Idempotency-Key": f"killed-{self.name}-{number}"})
                     if answer.status < 500:
                         assert answer.status == 201, answer.content
                         told += answer.json["jobs"]
@@ -58,7 +60,8 @@ def killed_again_and_again(door: Door, lab: Lab, folder: Path, chance: random.Ra
 
 
 def test_a_request_is_carried_out_once_however_often_its_gateway_dies(simops: Lab, tmp_path: Path) -> None:
-    chance, door = seeded(), Door()
+    chance = seeded()
+    door = Door(uuid.uuid4().hex)  # a cluster may be used twice
     before = {run["metadata"]["uid"] for run in simops.cluster.items(RUNS)}
     with ThreadPoolExecutor(REQUESTS + 1) as people:
         gateways = people.submit(killed_again_and_again, door, simops, tmp_path, chance)

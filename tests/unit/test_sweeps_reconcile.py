@@ -444,6 +444,14 @@ def test_killed_at_any_call_it_ends_the_same(has_effect: bool) -> None:
         assert len(world.status["rounds"]) == 2
 
 
+def test_a_finished_sweep_that_gets_a_point_which_is_cancelled_already_says_so_in_its_record() -> None:
+    world = TimedWorld(points=2, cancelledPoints="2")
+    ended(world, "Succeeded", "Completed")
+    world.change_spec(space=grid(3))
+    status = ended(world, "Succeeded", "Completed")
+    assert (status["points"]["total"], status["cancelledPoints"]) == (3, "2")
+
+
 class Doomed(Calls):
     """The operator dies whenever it is about to write a status."""
 

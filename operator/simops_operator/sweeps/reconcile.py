@@ -352,7 +352,9 @@ class SweepReconciler:
 
     async def _write_status(self, sweep: Sweep, words: Told, memory: Memory) -> Sweep:
         status = words.status
-        if status["phase"] in FINAL_PHASES and not sweep.finished:
+        # A finished sweep may get points that are cancelled already: it stays finished, and has more of them.
+        is_news = not sweep.finished or status.get("points") != sweep.status.get("points")
+        if status["phase"] in FINAL_PHASES and is_news:
             await self._write_record(sweep, words, memory)
         if words.ranges is not None:
             await self._shelf(sweep).write_state({**words.ranges, "points": status.get("points")})
