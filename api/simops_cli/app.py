@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from simops_cli import hints, terminal
@@ -64,6 +63,10 @@ for module in (submit, look, logs, results, change, login, doctor):
 app.add_typer(dev.app, name="dev")
 
 
+_LINE_IS_WRONG: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What the parser raises; typer brings click's exceptions along and exports some of them alone."""
+
+
 def _terminated(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -72,22 +75,22 @@ def run(arguments: Sequence[str]) -> int:
     """Do what a command line says; return the exit code."""
     hints.clear()
     try:
-        code = app(args=hoisted(arguments), standalone_mode=False, prog_name=_name())
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        terminal.say(f"\ninterrupted{hints.after()}")
-        return Exit.INTERRUPTED
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return Exit.USAGE
+        # typer returns the code of a command that has ended by typer.Exit, and 130 after Ctrl-C.
+        code = int(app(args=hoisted(arguments), standalone_mode=False, prog_name=_name()) or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        code = int(Exit.INTERRUPTED)
     except BrokenPipeError:  # `| head` has read enough
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - so that the interpreter's last flush is quiet
         return Exit.OK
     except (SimOpsError, InputError, TimeoutError, OSError, ValueError, ImportError) as error:
         terminal.say(f"error: {exits.words(error)}{hints.after(error)}")
         return exits.of_error(error)
-    return int(code or 0)
+    except _LINE_IS_WRONG as error:
+        error.show(sys.stderr)
+        return Exit.USAGE
+    if code == Exit.INTERRUPTED:
+        terminal.say(f"\ninterrupted{hints.after()}")
+    return code
 
 
 def _name() -> str:

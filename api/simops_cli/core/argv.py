@@ -18,7 +18,7 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
             break
         if word in FLAGS or (word.partition("=")[0] in VALUED and "=" in word):
             front.append(word)
-        elif word in VALUED and left:
+        elif word in VALUED and left and left[0] != "--":
             front += [word, left.pop(0)]
         elif word.startswith("-n") and not word.startswith("--") and len(word) > 2:
             front += ["-n", word[2:]]
