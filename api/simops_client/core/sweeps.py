@@ -33,7 +33,7 @@ def rows(sweep: SweepHandle) -> Flow[list[Row]]:
     Raises:
         SimOpsError: it could not be read.
     """
-    content = yield from _table(sweep, "json")
+    content = yield from table_file(sweep, "json")
     return cast(list[Row], (yield Work(lambda: rows_of(content))))
 
 
@@ -50,11 +50,16 @@ def table(sweep: SweepHandle, *, as_: Form | None = None) -> Flow[Any]:
     is_parquet = needs_parquet(form)
     if form == "rows":
         return (yield from rows(sweep))
-    content = yield from _table(sweep, "parquet" if is_parquet else "json")
+    content = yield from table_file(sweep, "parquet" if is_parquet else "json")
     return (yield Work(lambda: arrow_of(content) if form == "arrow" else frame_of(content, is_parquet=is_parquet)))
 
 
-def _table(sweep: SweepHandle, form: str) -> Flow[bytes]:
+def table_file(sweep: SweepHandle, form: Literal["csv", "json", "parquet"] = "csv") -> Flow[bytes]:
+    """Return the table as a file has it, also while the sweep runs.
+
+    Raises:
+        SimOpsError: it could not be read.
+    """
     answer = yield from sweep.session.call(Request("GET", f"{sweep.path}/table", query_of(format=form)))
     return bytes(answer.content)
 

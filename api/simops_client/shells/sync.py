@@ -134,6 +134,7 @@ class Sweep(SweepHandle):
     points = _each(sweeps.points)
     rows = _call(sweeps.rows)
     table = _call(sweeps.table)
+    table_file = _call(sweeps.table_file)
     plot = _call(sweeps.plot)
     result = _call(sweeps.result)
     rerun = _call(sweeps.rerun)

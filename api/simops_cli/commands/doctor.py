@@ -1,0 +1,61 @@
+"""`simops doctor`."""
+
+from collections.abc import Iterator
+
+import typer
+
+from simops_cli import place, terminal
+from simops_cli.commands import common
+from simops_cli.core import output
+from simops_cli.core.exits import Exit
+from simops_cli.core.inputs import InputError
+from simops_cli.core.output import Form
+from simops_cli.ports import Check
+from simops_cli.settings import Options
+
+_MARKS = {True: "ok", False: "WRONG", None: "unknown"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
+
+
+def doctor(context: typer.Context, form: common.FormOption = Form.TABLE) -> None:
+    """Look at cluster, CRDs, operator, gateway, store and your rights, and say what to do about what is wrong."""
+    found = list(_checks(common.options(context)))
+    if form in (Form.JSON, Form.YAML):
+        plain = [{"what": c.what, "ok": c.ok, "found": c.found, "remedy": c.remedy} for c in found]
+        terminal.out(output.as_json(plain) if form is Form.JSON else output.as_yaml(plain))
+    else:
+        width = max(len(check.what) for check in found)
+        for check in found:
+            terminal.out(f"{_MARKS[check.ok]:<8}{check.what.ljust(width)}  {check.found}".rstrip())
+            for line in check.details:
+                terminal.out(f"{'':<8}{'':<{width}}  {line}")
+            if check.remedy:
+                terminal.out(f"{'':<8}{'':<{width}}  → {check.remedy}")
+    if any(check.ok is False for check in found):
+        raise typer.Exit(int(Exit.UNHEALTHY))
+
+
+def _checks(options: Options) -> Iterator[Check]:
+    """Give what is found at the gateway, where one is known, and in the cluster, where there is a kubeconfig."""
+    first = place.opened(options)
+    try:
+        yield from first.checks()
+    finally:
+        first.close()
+    if not first.where.startswith("gateway"):
+        return
+    try:
+        cluster = place.opened(
+            Options(kubeconfig=options.kubeconfig, context=options.context, namespace=options.namespace, direct=True)
+        )
+    except InputError as error:
+        yield Check("cluster", ok=None, found=f"not looked at: {error.what.partition('. ')[0]}")
+        return
+    try:
+        yield from cluster.checks()
+    finally:
+        cluster.close()

@@ -1,0 +1,134 @@
+"""`simops result`, `files`, `table`, `plot`."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simops_cli import hints, terminal
+from simops_cli.commands import common
+from simops_cli.core import output, times
+from simops_cli.core.inputs import InputError
+from simops_cli.core.output import Form
+from simops_cli.ports import Backend, Picture
+from simops_cli.watching import Arriving
+
+
+class TableForm(StrEnum):
+    """Forms of a table."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(result)
+    app.command()(files)
+    app.command()(table)
+    app.command()(plot)
+
+
+Out = Annotated[Path | None, typer.Option("--out", "-O", help="Where it goes.")]
+
+
+def result(
+    context: typer.Context,
+    identity: common.Identity,
+    out: Out = None,
+    unpack: Annotated[bool, typer.Option("--unpack/--zip", help="Unpack it, or leave the zip as it is.")] = True,
+) -> None:
+    """Bring what a run or sweep has left here, by default into a folder of its name. What was broken off goes on; checksums are checked."""
+    folder = out or Path(identity)
+    hints.resume_by(f"what has arrived is kept. Go on by: simops result {identity} --out {folder}")
+    quiet = common.options(context).quiet
+    with common.backend(context) as there, Arriving(folder, identity, unpack=unpack, quiet=quiet):
+        path = there.result(identity, folder, unpack=unpack)
+    terminal.out(str(path))
+
+
+def files(context: typer.Context, identity: common.Identity, form: common.FormOption = Form.TABLE) -> None:
+    """List the files that a run has left."""
+    with common.backend(context) as there:
+        found = there.files(identity)
+    if form in (Form.JSON, Form.YAML):
+        plain = [{"path": path, "bytes": size} for path, size in found]
+        terminal.out(output.as_json(plain) if form is Form.JSON else output.as_yaml(plain))
+        return
+    rows = [[path] if form is Form.NAME else [path, times.size(size)] for path, size in found]
+    for line in output.aligned(rows) if rows else []:
+        terminal.out(line)
+
+
+def table(
+    context: typer.Context,
+    identity: common.Identity,
+    out: Out = None,
+    form: Annotated[
+        TableForm | None, typer.Option("--format", help="csv, json or parquet; by default what --out ends with.")
+    ] = None,
+) -> None:
+    """Print the table of a sweep, a row for each point, also while it runs; or write it into a file."""
+    chosen = form or (_form_of(out) if out else TableForm.CSV)
+    if chosen is TableForm.PARQUET and out is None and terminal.is_watched():
+        raise InputError("Parquet is not for a terminal: name a file by --out")
+    with common.backend(context) as there:
+        content = there.table(identity, chosen.value)
+    _written(content, out)
+
+
+def _form_of(out: Path) -> TableForm:
+    found = next((form for form in TableForm if out.suffix == f".{form.value}"), None)
+    if found is None:
+        raise InputError(f"{out} ends with none of .csv, .json, .parquet: say which by --format")
+    return found
+
+
+def _written(content: bytes, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    part.write_bytes(content)
+    part.replace(out)
+    terminal.out(str(out))
+
+
+def plot(
+    context: typer.Context,
+    identity: common.Identity,
+    metric: Annotated[str, typer.Option(help="Which metric.")],
+    x: Annotated[str, typer.Option(help="Over which parameter.")],
+    y: Annotated[str | None, typer.Option(help="And this one: a heat map.")] = None,
+    group: Annotated[str | None, typer.Option(help="A line for each value of this parameter.")] = None,
+    kind: Annotated[str | None, typer.Option(help="line, heatmap or convergence.")] = None,
+    scale: Annotated[str | None, typer.Option(help="linear or log.")] = None,
+    out: Out = None,
+) -> None:
+    """Draw a metric of a sweep: into a file (.png, .svg), or in the terminal."""
+    with common.backend(context) as there:
+        if out is None:
+            _in_terminal(there, identity, metric, x, y, group, is_log=scale == "log")
+            return
+        if out.suffix not in (".png", ".svg"):
+            raise InputError(f"{out} ends with neither .png nor .svg")
+        picture = Picture(metric, x, y, group, kind, scale, out.suffix[1:])
+        content = there.plot(identity, picture)
+    _written(content, out)
+
+
+def _in_terminal(
+    there: Backend, identity: str, metric: str, x: str, y: str | None, group: str | None, *, is_log: bool
+) -> None:
+    import json  # noqa: PLC0415 - here alone
+
+    from simops_cli import chart  # noqa: PLC0415 - the drawing library is slow to load
+
+    rows = json.loads(there.table(identity, "json"))
+    terminal.out(chart.drawn(rows, metric, x, y, group, is_log=is_log, colour=terminal.is_watched()))

@@ -1,0 +1,135 @@
+"""`simops dev run`: real processes on this machine."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simops_cli import app, local
+from simops_cli.core.exits import Exit
+
+WELL = """
+import json, os, sys
+out = os.environ["SIMOPS_OUTPUTS"]
+json.dump({"argv": sys.argv[1:], "params": json.load(open(os.environ["SIMOPS_PARAMS"])), "job": os.environ["SIMOPS_JOB"]}, open(out + "/seen.json", "w"))
+json.dump({"max": 1.5, "bad": float("nan")}, open(out + "/metrics.json", "w"))
+os.symlink("/etc/hostname", out + "/away")
+print("well", flush=True)
+"""
+
+
+def run(*words: str) -> int:
+    return app.run(["dev", "run", "--command", *words])
+
+
+def test_a_program_gets_its_parameters_and_is_told_what_a_cluster_would_say(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("-p", "length=1.5", "-p", "kind=sine", "--out", str(out), sys.executable, "--", "-c", WELL) == Exit.OK
+    seen = json.loads((out / "seen.json").read_text())
+    assert seen == {
+        "argv": ["--kind", "sine", "--length", "1.5"],
+        "params": {"kind": "sine", "length": 1.5},
+        "job": "local",
+    }
+    shown, told = capfd.readouterr()
+    assert shown == "well\n"
+    assert "Succeeded" in told
+    assert "max = 1.5" in told
+    assert "1 values are no finite numbers: bad" in told
+    assert "left out of the result: away" in told
+    assert (tmp_path / "out.log").read_text() == "well\n"
+
+
+@pytest.mark.parametrize(("code", "words"), [("exit 3", "exited with code 3"), ("kill -9 $$", "killed by signal 9")])
+def test_a_program_that_fails_has_an_exit_code_of_its_own(
+    code: str, words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--out", str(tmp_path / "out"), "sh", "--", "-c", code) == Exit.FAILED
+    assert words in capfd.readouterr().err
+
+
+def test_a_program_that_takes_too_long_is_told_to_stop_and_keeps_what_it_wrote(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = "trap 'echo stopped > $SIMOPS_OUTPUTS/late; exit 0' TERM; echo a > $SIMOPS_OUTPUTS/early; while :; do sleep 0.05; done"
+    assert run("--timeout-seconds", "0.5", "--out", str(tmp_path / "out"), "sh", "--", "-c", script) == Exit.FAILED
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"early", "late"}
+    told = capfd.readouterr().err
+    assert "DeadlineExceeded" in told
+    assert "exit with 143" in told
+
+
+def test_a_program_that_does_not_stop_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(local, "STOP_SECONDS", 0.2)
+    script = "trap '' TERM; while :; do sleep 0.05; done"
+    assert run("--timeout-seconds", "0.3", "--out", str(tmp_path / "out"), "sh", "--", "-c", script) == Exit.FAILED
+    assert "went on" in capfd.readouterr().err
+
+
+def test_what_it_leaves_in_the_background_is_ended_with_it(tmp_path: Path) -> None:
+    script = f"sleep 1000 & echo $! > {shlex.quote(str(tmp_path / 'pid'))}"
+    assert run("--out", str(tmp_path / "out"), "sh", "--", "-c", script) == Exit.OK
+    pid = int((tmp_path / "pid").read_text())
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_outputs_of_two_runs_are_not_mixed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old").write_text("x")
+    assert run("--out", str(tmp_path), "true") == Exit.USAGE
+    assert "has something in it" in capfd.readouterr().err
+
+
+def test_an_image_without_an_engine_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert app.run(["dev", "run", "sim:1", "--out", str(tmp_path / "out")]) == Exit.USAGE
+    assert "docker, podman, nerdctl not found" in capfd.readouterr().err
+
+
+def test_a_container_is_started_by_the_engine_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The engine is what a person has installed: here a script that says what it was asked for, and does what a container would.
+    engine = tmp_path / "docker"
+    engine.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$ASKED"\necho "{}" > "$OUT/metrics.json"\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    monkeypatch.setenv("OUT", str(tmp_path / "out"))
+    assert app.run(["dev", "run", "lab/sim:1", "-p", "a=1", "--out", str(tmp_path / "out"), "--", "run.sh"]) == Exit.OK
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[-4:] == ["run.sh", "lab/sim:1", "--a", "1"]
+
+
+def test_ctrl_c_stops_it_and_says_so(tmp_path: Path) -> None:
+    script = "trap 'exit 143' TERM; echo begun; while :; do sleep 0.05; done"
+    words = [
+        sys.executable,
+        "-m",
+        "simops_cli",
+        "dev",
+        "run",
+        "--command",
+        "--out",
+        str(tmp_path / "out"),
+        "sh",
+        "--",
+        "-c",
+        script,
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    assert "Cancelled: interrupted" in told
