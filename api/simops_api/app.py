@@ -15,10 +15,12 @@ from simops_api.events import routes as event_routes
 from simops_api.jobs import create_routes
 from simops_api.jobs import routes as jobs
 from simops_api.logs import routes as log_routes
+from simops_api.me import routes as me
 from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
 from simops_api.strict import said_once
 from simops_api.sweeps import routes as sweep_routes
+from simops_api.ui import routes as ui
 from simops_api.uploads import routes as upload_routes
 from simops_io import logs, tracing
 
@@ -60,10 +62,13 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.auth_mode != "none":
         declare(app)
     pages.install(app, settings.docs_assets)
+    if settings.ui:
+        ui.install(app)
     app.include_router(health.router)
     app.include_router(exposition.router)
     v1 = APIRouter(prefix=PREFIX, dependencies=[Depends(said_once)])
     v1.include_router(health.router)
+    v1.include_router(me.router)
     v1.include_router(create_routes.router)
     v1.include_router(jobs.router)
     v1.include_router(sweep_routes.router)

@@ -1,0 +1,12 @@
+// Pages of runs: their lists, and one of them.
+
+import type { PageEntry } from "./page.ts";
+
+export const runs: readonly PageEntry[] = [
+  {
+    name: "jobs",
+    title: "Jobs",
+    inNavigation: (rights) => rights.may("list", "jobs") || rights.may("list", "sweeps"),
+    load: () => import("./pages/jobs.ts"),
+  },
+];
