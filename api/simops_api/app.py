@@ -11,6 +11,7 @@ from simops_api import audit, errors, exposition, health, middleware, observe, p
 from simops_api.artifacts import routes as artifacts
 from simops_api.auth.declared import declare
 from simops_api.auth.tokens import TokenFile, TokenFileError
+from simops_api.events import many_routes
 from simops_api.events import routes as event_routes
 from simops_api.jobs import create_routes
 from simops_api.jobs import routes as jobs
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     v1.include_router(artifacts.router)
     v1.include_router(log_routes.router)
     v1.include_router(event_routes.router)
+    v1.include_router(many_routes.router)
     app.include_router(v1)
     return app
 

@@ -9,4 +9,16 @@ export const runs: readonly PageEntry[] = [
     inNavigation: (rights) => rights.may("list", "jobs") || rights.may("list", "sweeps"),
     load: () => import("./pages/jobs.ts"),
   },
+  {
+    name: "sweeps",
+    title: "Sweeps",
+    inNavigation: (rights) => rights.may("list", "sweeps"),
+    load: () => import("./pages/sweeps.ts"),
+  },
+  {
+    name: "job",
+    title: "Job",
+    belongsTo: "jobs",
+    load: () => import("./pages/job.ts"),
+  },
 ];

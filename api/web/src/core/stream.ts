@@ -25,6 +25,8 @@ export interface Following {
 
 /** Nothing for so long, not even a comment, is a connection that is dead without having said so. */
 const SILENCE_MS = 60_000;
+/** After so long of reading in a row the page gets a turn. */
+const BREATH_MS = 12;
 
 /**
  * Follow the stream of a call until it ends, is refused (4xx), or `signal` is aborted.
@@ -77,12 +79,18 @@ async function read(
     if (!response.body) return false;
     following.onConnection?.({ state: "open" });
     const parser = new EventParser();
+    let rested = performance.now();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return false;
       clearTimeout(silence);
       silence = setTimeout(leave, SILENCE_MS);
+      if (performance.now() - rested > BREATH_MS) {
+        // What is there already would be read without the page being drawn in between.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        rested = performance.now();
+      }
       const events = parser.feed(value);
       const newest = events.at(-1);
       if (!newest) continue;
