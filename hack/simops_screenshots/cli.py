@@ -63,7 +63,7 @@ def show(browser: Browser, stage: Stage, address: str, width: int, height: int, 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_load_state("load")
     if "/job?" in address:
-        expect(page.get_by_text(re.compile("Complete"))).to_be_visible()
+        expect(page.get_by_text(re.compile("^Complete ·"))).to_be_visible()
         expect(page.get_by_role("img")).to_be_visible()
     else:
         expect(page.get_by_role("grid").get_by_role("link").first).to_be_visible()

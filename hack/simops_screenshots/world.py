@@ -110,10 +110,10 @@ def fill(stage: Stage) -> None:
     )
     metrics = {"final_center_temp": 30.597, "max_temp": 111.38, "steps": 200}
     conditions = _conditions(
-        ("Accepted", "Accepted", "the job keeps all rules", 62),
-        ("Started", "Running", "the simulation runs", 58),
-        ("ArtifactsStored", "Stored", "4 files are in the store", 41),
-        ("Finished", "Completed", "the simulation has ended with exit code 0", 40),
+        ("Accepted", "Accepted", "the job keeps all rules", 0),
+        ("Started", "Running", "the simulation runs", -4),
+        ("ArtifactsStored", "Stored", "4 files are in the store", -21),
+        ("Finished", "Completed", "the simulation has ended with exit code 0", -22),
     )
     stage.leave(
         "heat-demo",
@@ -121,6 +121,6 @@ def fill(stage: Stage) -> None:
         log_lines(200),
         metrics=metrics,
         conditions=conditions,
-        startTime=_ago(58),
-        completionTime=_ago(40),
+        startTime=_ago(-4),
+        completionTime=_ago(-22),
     )

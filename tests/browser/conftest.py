@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser.held import Held
+from browser.held import Held, Scheme
 from browser.stage import Gateway, Stage, a_store
 from contract.access import People, service_account
 from contract.conftest import api, kubeconfig, kubectl
@@ -83,7 +83,7 @@ def open_page(chromium: Browser, stage: Stage) -> Iterator[Callable[..., Held]]:
     """Open a tab of a person, who has signed in if a token is given. What every page must keep is checked at the end of the test."""
     opened: list[Held] = []
 
-    def new(token: str = "", *, width: int = 1440, height: int = 900, scheme: str = "light") -> Held:
+    def new(token: str = "", *, width: int = 1440, height: int = 900, scheme: Scheme = "light") -> Held:
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
         )  # type: ignore[arg-type]

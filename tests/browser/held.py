@@ -1,11 +1,13 @@
 """A page of the browser that is held to what every page must keep: no error, nothing refused by the Content-Security-Policy, nothing from elsewhere."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, Request, Response
 
+Scheme = Literal["light", "dark"]
 SERIOUS = ("serious", "critical")
 
 
@@ -71,6 +73,7 @@ class Held:
 
     def accessible_in_both(self) -> None:
         """The same in light and in dark."""
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        schemes: tuple[Scheme, ...] = ("light", "dark")
+        for scheme in schemes:
+            self.page.emulate_media(color_scheme=scheme)
             self.accessible()

@@ -161,7 +161,7 @@ def test_a_gateway_that_goes_away_is_told_and_the_page_goes_on_when_it_is_back(s
     signed_in.go("/ui")
     expect(page.get_by_role("link", name="before", exact=True)).to_be_visible()
     stage.gateway.stop()
-    expect(page.get_by_role("alert")).to_contain_text("The gateway does not answer")
+    expect(page.get_by_role("alert")).to_have_text("The gateway does not answer.")
     expect(page.get_by_text(re.compile("trying again in"))).to_be_visible()
     expect(page.get_by_role("link", name="before", exact=True)).to_be_visible()
     stage.gateway.start()
@@ -173,7 +173,7 @@ def test_a_gateway_that_goes_away_is_told_and_the_page_goes_on_when_it_is_back(s
 def test_the_page_can_be_read_at_360_pixels_without_scrolling_sideways(
     open_page: Callable[..., Held], stage: Stage, tokens: dict[str, str]
 ) -> None:
-    stage.make(job("a-rather-long-name-of-a-simulation-that-somebody-has-chosen", params={"diffusivity": 0.01}))
+    stage.make(job("a-rather-long-name-of-a-simulation-that-was-chosen", params={"diffusivity": 0.01}))
     held = open_page(tokens["ann"], width=360, height=740)
     held.go("/ui")
     expect(held.page.get_by_role("link", name=re.compile("^a-rather"))).to_be_visible()

@@ -5,7 +5,7 @@ import type { Query } from "../core/api.ts";
 import { count } from "../core/format.ts";
 import { PHASES, type PageOf, type Phase } from "../core/models.ts";
 import { Pages } from "../core/pages.ts";
-import { isAbort, sentenceOf } from "../core/problem.ts";
+import { UnreachableError, isAbort, sentenceOf } from "../core/problem.ts";
 import type { View } from "../page.ts";
 import { Grid, type Column } from "./grid.ts";
 import { live, type Change } from "./live.ts";
@@ -152,7 +152,8 @@ export class Listing<T extends { id: string; status: Phase }> {
   }
 
   private failed(error: unknown): void {
-    if (isAbort(error)) return;
+    // That nobody answers is said above the page; what the stream tells when it is back makes the list be read again.
+    if (isAbort(error) || error instanceof UnreachableError) return;
     this.problem = sentenceOf(error);
     this.draw();
   }
