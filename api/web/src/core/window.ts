@@ -3,6 +3,9 @@
 /** A browser gives no element more height than about this, in pixels; more rows than fit are scrolled through faster. */
 export const MOST_PIXELS = 12_000_000;
 
+/** No screen has more rows; a list that got no height of its own must not bring all of them into the page. */
+const MOST_ROWS = 300;
+
 export interface Shown {
   /** The first row that is shown, and the one after the last. */
   first: number;
@@ -17,7 +20,7 @@ export interface Shown {
 export function shownRows(total: number, row: number, scroll: number, view: number, more = 8): Shown {
   const whole = total * row;
   const height = Math.min(whole, MOST_PIXELS);
-  const rows = Math.ceil(view / row);
+  const rows = Math.min(MOST_ROWS, Math.ceil(view / row));
   const from = height === whole ? scroll / row : (scroll / Math.max(1, height - view)) * Math.max(0, total - view / row);
   const at = Math.max(0, Math.min(Math.floor(from), total - 1));
   const first = Math.max(0, at - more);
