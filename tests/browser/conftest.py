@@ -86,7 +86,7 @@ def open_page(chromium: Browser, stage: Stage) -> Iterator[Callable[..., Held]]:
     def new(token: str = "", *, width: int = 1440, height: int = 900, scheme: Scheme = "light") -> Held:
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
-        )  # type: ignore[arg-type]
+        )
         if token:
             context.add_init_script(
                 f"sessionStorage.getItem('simops.token') ?? sessionStorage.setItem('simops.token', {token!r})"

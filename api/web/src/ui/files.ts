@@ -59,9 +59,11 @@ export class Files {
 
   private async open(file: File): Promise<void> {
     this.release();
+    this.release = () => {};
     this.opened = file.path;
     this.view.setQuery({ file: file.path });
     this.preview = "Reading…";
+    const drawing = new AbortController();
     this.draw();
     try {
       const shown = await previewOf(file, (headers) => this.view.api.send(artifactPath(this.id, file.path), { headers: { Accept: "*/*", ...headers }, signal: this.view.signal }));
@@ -69,8 +71,15 @@ export class Files {
         shown.release();
         return;
       }
-      this.release = shown.release;
+      this.release = () => {
+        drawing.abort();
+        shown.release();
+      };
       this.preview = shown.template;
+      this.draw();
+      const place = this.root.querySelector<HTMLElement>(".preview");
+      if (place) shown.mount?.(place, AbortSignal.any([drawing.signal, this.view.signal]));
+      return;
     } catch (error) {
       if (isAbort(error)) return;
       this.preview = html`<p class="problem" role="alert">${sentenceOf(error)}</p>`;
@@ -80,6 +89,7 @@ export class Files {
 
   private close(): void {
     this.release();
+    this.release = () => {};
     this.opened = "";
     this.view.setQuery({ file: undefined });
     this.draw();

@@ -14,6 +14,8 @@ export interface Preview {
   template: TemplateResult;
   /** Gives back what the browser holds for it. */
   release: () => void;
+  /** Draws into the page, once the template is there. */
+  mount?: (root: HTMLElement, signal: AbortSignal) => void;
 }
 
 /** Ask for the file; with these headers for a part of it. */
@@ -80,19 +82,20 @@ async function table(file: Previewed, ask: Ask): Promise<Preview> {
   const [said, isCut] = await beginning(file, ask, MOST_TEXT);
   const [head, ...rows] = csvRows(said, MOST_ROWS + 1, isCut);
   if (!head) return text(file, ask);
-  const template = html`<div class="scroll" tabindex="0" role="region" aria-label="Table of ${file.path}">
+  const drawn = isCut ? undefined : (await import("./arrays.ts")).csvCurves(said, file.path);
+  const template = html`${drawn?.template ?? ""}<div class="scroll" tabindex="0" role="region" aria-label="Table of ${file.path}">
       <table class="data">
         <thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
         <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td class=${isNumeric(cell) ? "number" : ""}>${cell}</td>`)}</tr>`)}</tbody>
       </table>
     </div>
     ${isCut || rows.length >= MOST_ROWS ? html`<p class="hint">The first ${rows.length} rows.</p>` : ""}`;
-  return { template, release: nothing };
+  return { template, release: nothing, ...(drawn ? { mount: drawn.mount } : {}) };
 }
 
 async function array(file: Previewed, ask: Ask): Promise<Preview> {
   if (file.bytes > MOST_ARRAY) return tooLarge(file, MOST_ARRAY);
   const content = await (await ask({})).arrayBuffer();
   const { arrayPreview } = await import("./arrays.ts");
-  return { template: arrayPreview(content, file.path), release: nothing };
+  return { ...arrayPreview(content, file.path), release: nothing };
 }
