@@ -198,7 +198,7 @@ async def test_who_has_no_rule_in_a_namespace_sees_nothing_of_it_in_any_call(lab
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 async def test_without_a_namespace_a_call_is_about_those_of_the_caller(lab: Lab, call: Call) -> None:
     method, path, more = prepared(call, B)
-    if more["params"].pop("namespace", None) is None:
+    if more["params"].pop("namespace", None) is None or is_stream(call[2]):  # what a stream tells has a test of its own
         return
     async with lab.call("stranger", method, path, **more) as response:
         await problem_in(response, 403)
@@ -255,6 +255,8 @@ async def test_changes_are_told_of_the_namespaces_of_the_caller_until_they_may_l
         people.remove(job("seen-a"), A)
         people.remove(job("seen-b"), B)
         rest = [event async for event in events]
+    people.rbac.delete_namespaced_role("watchers", A)
+    people.core.delete_namespaced_service_account("watcher", A)
     assert rest[-1].name == "end"
     assert not any("seen-b" in event.data for event in rest)
 

@@ -47,7 +47,11 @@ async def test_runs_and_sweeps_are_told_as_they_come_change_and_go(
         api.patch(job("told"), {"status": {"phase": "Running"}}, status=True)
         await until(events, "job", id="told", status="Running")
         made(sweep("told-sweep"))
-        api.patch(sweep("told-sweep"), {"status": {"phase": "Running", "succeededPoints": "0"}}, status=True)
+        api.patch(
+            sweep("told-sweep"),
+            {"status": {"phase": "Running", "points": {"total": 2}, "succeededPoints": "0"}},
+            status=True,
+        )
         found = await until(events, "sweep", id="told-sweep", status="Running")
         assert json.loads(found.data)["points"]["by_status"]["Succeeded"] == 1
         gone = job("told-gone")

@@ -1,16 +1,17 @@
 """`/ui`: the shell of every page, and the files that it needs. Whoever reads them needs no token; all that they show is asked with one."""
 
 from html import escape
+from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from simops_api.errors import ProblemError
-from simops_api.ui.assets import Assets, read_assets
+from simops_api.ui.assets import DIST, Assets, read_assets
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types lit-html"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Nothing from anywhere else, no script or style in a page or an attribute. blob: is for pictures among the results, which are fetched with the token."""
 _HEADERS = {
@@ -23,9 +24,9 @@ _YEAR = "public, max-age=31536000, immutable"
 _NOT_BUILT = "The page is not built into this gateway. From a checkout: `hack/assets build`, then start it again.\n"
 
 
-def install(app: FastAPI) -> None:
-    """Add the page. `/` leads people there, and nobody else."""
-    assets = read_assets()
+def install(app: FastAPI, dist: Path = DIST) -> None:
+    """Add the page as it is built in a folder. `/` leads people there, and nobody else."""
+    assets = read_assets(dist)
 
     async def shell(request: Request) -> Response:
         if assets is None:
