@@ -10,6 +10,7 @@ from pathlib import Path
 
 from browser.stage import Gateway, Stage, a_store
 from contract.server import DEADLINE, ROOT, Api, api_server, hack_cluster
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from localcluster.browser import launch_options
@@ -19,6 +20,7 @@ from simops_screenshots.world import fill
 
 IMAGES = ROOT / "docs" / "images"
 MOST_BYTES = 150_000
+COLOURS = 200
 PAGES = {
     "jobs": "/ui",
     "sweeps": "/ui/sweeps",
@@ -54,6 +56,13 @@ def staged(kubeconfig: str | None) -> Iterator[Stage]:
         finally:
             if server is not None:
                 server.__exit__(None, None, None)
+
+
+def small(path: Path) -> None:
+    """Write a picture with as many colours as a palette has; one of a page hardly has more."""
+    with Image.open(path) as picture:
+        reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    reduced.save(path, optimize=True)
 
 
 def show(browser: Browser, stage: Stage, address: str, width: int, height: int, scheme: str) -> Page:
@@ -94,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     path = folder / f"{name}{more}.png"
                     page.screenshot(path=path, full_page=bool(arguments.all) and width < 640)
                     page.close()
+                    small(path)
                     if not arguments.all and path.stat().st_size > MOST_BYTES:
                         say(f"error: {path} has {path.stat().st_size} bytes, more than {MOST_BYTES}")
                         return 1

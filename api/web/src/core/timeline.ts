@@ -20,7 +20,7 @@ export function timelineOf(job: Job, conditions: readonly Condition[]): Step[] {
     const isFailure = one.type === "Finished" && job.status === "Failed";
     steps.push({
       title: one.status === "True" ? words(one.type) : `${words(one.type)}: ${one.status === "False" ? "no" : "not known"}`,
-      reason: one.reason ?? "",
+      reason: one.reason === one.type ? "" : (one.reason ?? ""),
       text: one.message ?? "",
       at: one.last_transition_at,
       tone: isFailure ? "failed" : one.status === "True" ? "done" : "waiting",

@@ -40,7 +40,7 @@ export function show(view: View): void {
       { name: "id", title: "Sweep", cell: (sweep) => html`<a tabindex="-1" href=${link("sweep", { id: sweep.id })}>${sweep.id}</a>` },
       { name: "params", title: "Space", cell: (sweep) => html`<span title=${space(sweep)}>${space(sweep)}</span>` },
       { name: "bar-cell", title: "Progress", cell: progress },
-      { name: "took number", title: "Points", cell: (sweep) => `${count(done(sweep))} / ${count(sweep.points.total)}` },
+      { name: "points number", title: "Points", cell: (sweep) => `${count(done(sweep))} / ${count(sweep.points.total)}` },
       { name: "age number", title: "Age", cell: (sweep) => html`<time datetime=${sweep.created_at} title=${moment(sweep.created_at)}>${ago(sweep.created_at, Date.now())}</time>` },
     ],
   });
