@@ -41,7 +41,7 @@ def test_each_type_order_and_shape_is_read_as_it_was_written(data: st.DataObject
     for kind in ALL:
         for order in "CF":
             shape = data.draw(np_st.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
-            array = data.draw(np_st.arrays(np.dtype(kind), shape)).copy(order=order)  # type: ignore[call-overload]
+            array = data.draw(np_st.arrays(np.dtype(kind), shape)).copy(order=order)  # type: ignore[arg-type]
             name = f"{ALL.index(kind)}{order}.npy"
             np.save(folder / name, array)
             written[name] = array

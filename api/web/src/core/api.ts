@@ -24,6 +24,8 @@ export function queryText(query: Query = {}): string {
   return text ? `?${text}` : "";
 }
 
+const ELSEWHERE = "This installation hands out whole results at its store's own address. Download single files here, or all of them with `curl -L`.";
+
 export class Api {
   /** Called when the gateway does not know the token (any more). */
   onSignedOut: () => void = () => {};
@@ -62,7 +64,7 @@ export class Api {
         signal: ask.signal ?? null,
         credentials: "omit",
         cache: "no-store",
-        redirect: "follow",
+        redirect: "manual",
       });
     } catch (error) {
       if (isAbort(error)) throw error;
@@ -72,6 +74,8 @@ export class Api {
     // A proxy answers these when nothing answers behind it.
     this.onContact(response.status !== 502 && response.status !== 504);
     if (response.ok) return response;
+    // To the store's own address, where the page may not go: its policy knows the gateway alone.
+    if (response.type === "opaqueredirect") throw new ProblemError(307, ELSEWHERE);
     const problem = await problemOf(response);
     if (problem.status === 401) this.onSignedOut();
     throw problem;
