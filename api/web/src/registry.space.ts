@@ -2,4 +2,23 @@
 
 import type { PageEntry } from "./page.ts";
 
-export const space: readonly PageEntry[] = [];
+export const space: readonly PageEntry[] = [
+  {
+    name: "submit",
+    title: "Submit",
+    inNavigation: (rights) => rights.may("create", "jobs") || rights.may("create", "sweeps"),
+    load: () => import("./pages/submit.ts"),
+  },
+  {
+    name: "compare",
+    title: "Compare",
+    inNavigation: (rights) => rights.may("get", "jobs"),
+    load: () => import("./pages/compare.ts"),
+  },
+  {
+    name: "sweep",
+    title: "Sweep",
+    belongsTo: "sweeps",
+    load: () => import("./pages/sweep.ts"),
+  },
+];
