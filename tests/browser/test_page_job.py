@@ -88,7 +88,7 @@ def test_an_array_is_shown_as_a_plot(signed_in: Held, stage: Stage) -> None:
     stage.make(job("heat"))
     stage.leave("heat", FILES, "done\n")
     signed_in.go("/ui/job?id=heat&file=profile.npy")
-    expect(page.locator(".preview")).to_contain_text("50 × float64")
+    expect(page.locator(".preview")).to_contain_text("50, float64")
     expect(page.locator(".preview canvas, .preview svg").first).to_be_visible()
 
 

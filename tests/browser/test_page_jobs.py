@@ -161,7 +161,7 @@ def test_a_gateway_that_goes_away_is_told_and_the_page_goes_on_when_it_is_back(s
     signed_in.go("/ui")
     expect(page.get_by_role("link", name="before", exact=True)).to_be_visible()
     stage.gateway.stop()
-    expect(page.get_by_role("alert")).to_have_text("The gateway does not answer.")
+    expect(page.get_by_role("alert")).to_have_text("The gateway does not answer")
     expect(page.get_by_text(re.compile("trying again in"))).to_be_visible()
     expect(page.get_by_role("link", name="before", exact=True)).to_be_visible()
     stage.gateway.start()

@@ -110,18 +110,21 @@ async function read(
   }
 }
 
-/** Wait, at most until `signal` is aborted or the browser says that it is online again. */
+/** Told to the window when the gateway answers again: nobody needs to wait any longer. */
+export const BACK = "simops:back";
+
+/** Wait, at most until `signal` is aborted, the gateway answers again, or the browser says that it is online again. */
 export function pause(seconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", done);
-      globalThis.removeEventListener?.("online", done);
+      for (const name of ["online", BACK]) globalThis.removeEventListener?.(name, done);
       resolve();
     };
     const timer = setTimeout(done, seconds * 1000);
     signal.addEventListener("abort", done, { once: true });
-    globalThis.addEventListener?.("online", done, { once: true });
+    for (const name of ["online", BACK]) globalThis.addEventListener?.(name, done, { once: true });
     if (signal.aborted) done();
   });
 }

@@ -20,7 +20,7 @@ export function arrayPreview(content: ArrayBuffer, path: string): Drawn {
   const array = parseNpy(content);
   const shape = array.shape.length ? array.shape.map(count).join(" × ") : "one value";
   const [low, high] = rangeOf(array.values);
-  const said = html`<p class="quiet">${shape} × ${wordOf(array.dtype)}${array.isComplex ? " (magnitudes)" : ""}, from ${scalar(low)} to ${scalar(high)}</p>`;
+  const said = html`<p class="quiet">${shape}, ${wordOf(array.dtype)}${array.isComplex ? " (magnitudes)" : ""}, from ${scalar(low)} to ${scalar(high)}</p>`;
   const longer = array.shape.filter((size) => size > 1);
   if (array.values.length <= 1) return { template: html`${said}<pre>${array.values.length ? scalar(array.values[0] ?? Number.NaN) : "empty"}</pre>`, mount: () => {} };
   if (longer.length <= 1) {

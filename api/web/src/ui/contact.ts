@@ -3,6 +3,7 @@
 import { html, render } from "lit-html";
 import type { Api } from "../core/api.ts";
 import { pauseOf } from "../core/backoff.ts";
+import { BACK } from "../core/stream.ts";
 
 export class Contact {
   /** Called when the gateway answers again. */
@@ -29,6 +30,7 @@ export class Contact {
       this.failures = 0;
       clearInterval(this.timer);
       this.draw();
+      globalThis.dispatchEvent(new Event(BACK));
       this.onBack();
     } else if (!answered && !this.isAway) {
       this.isAway = true;
@@ -65,7 +67,7 @@ export class Contact {
     render(
       this.isAway
         ? html`<div class="contact">
-            <span role="alert">The gateway does not answer.</span> <span>${when}; what is shown may be old.</span>
+            <span><span role="alert">The gateway does not answer</span>; ${when}. What is shown may be old.</span>
             <button class="small" @click=${() => void this.ask()}>Try now</button>
           </div>`
         : html``,

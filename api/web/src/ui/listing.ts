@@ -51,6 +51,7 @@ export class Listing<T extends { id: string; status: Phase }> {
       (error) => this.failed(error),
     );
     view.root.classList.add("fills");
+    view.root.closest(".place")?.classList.add("fits");
     render(html`<div class="list"><div class="bar"></div><div class="rows-of-list"></div></div>`, view.root);
     const part = (name: string): HTMLElement => view.root.querySelector<HTMLElement>(name) ?? view.root;
     this.bar = part(".bar");

@@ -85,7 +85,7 @@ async function table(file: Previewed, ask: Ask): Promise<Preview> {
   const drawn = isCut ? undefined : (await import("./arrays.ts")).csvCurves(said, file.path);
   const template = html`${drawn?.template ?? ""}<div class="scroll" tabindex="0" role="region" aria-label="Table of ${file.path}">
       <table class="data">
-        <thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+        <thead><tr>${head.map((cell, i) => html`<th scope="col" class=${isNumeric(rows[0]?.[i] ?? "") ? "number" : ""}>${cell}</th>`)}</tr></thead>
         <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td class=${isNumeric(cell) ? "number" : ""}>${cell}</td>`)}</tr>`)}</tbody>
       </table>
     </div>
