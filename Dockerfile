@@ -68,6 +68,7 @@ FROM builder AS api-code
 COPY crds/simops_crds /opt/simops/app/simops_crds
 COPY crds/simops_io /opt/simops/app/simops_io
 COPY api/simops_api /opt/simops/app/simops_api
+RUN test -f /opt/simops/app/simops_api/ui/dist/index.html || { echo "The page is not built: run \`hack/env && .venv/bin/python hack/assets build\` first (\`hack/images build\` does)." >&2; exit 1; }
 RUN sh install.sh code
 
 FROM runtime AS api

@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help env images up down demo test chaos histories versions lint format bench docs logs clean status sbom audit
+.PHONY: help env assets images up down demo test chaos histories versions lint format bench docs logs clean status sbom audit
 
 help: ## Print this list.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ help: ## Print this list.
 # Not a file target: the script knows best, in 20 ms, whether there is something to do.
 env:
 	@hack/env
+
+assets: env ## Build the page of the gateway, if its sources changed.
+	@$(PY) hack/assets build
 
 images: env ## Build the container images that changed.
 	@$(PY) hack/images build
@@ -45,6 +48,7 @@ lint: env ## Check style, types, layering and generated files.
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(PY) -m simops_crds --check
+	$(PY) hack/assets check
 
 format: env ## Format the code and regenerate what is generated.
 	$(BIN)/ruff check --fix .
@@ -82,5 +86,5 @@ audit: env ## Look for known vulnerabilities in what is locked; it says what cou
 
 clean: ## Remove the clusters $(CLUSTER) and $(TEST_CLUSTER), .venv, results and caches; kept: ~/.cache/simops.
 	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); fi
-	rm -rf .venv out sim/outputs dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
+	rm -rf .venv out sim/outputs api/simops_api/ui/dist api/web/node_modules api/web/.built dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -11,14 +11,17 @@ from simops_api import audit, errors, exposition, health, middleware, observe, p
 from simops_api.artifacts import routes as artifacts
 from simops_api.auth.declared import declare
 from simops_api.auth.tokens import TokenFile, TokenFileError
+from simops_api.events import many_routes
 from simops_api.events import routes as event_routes
 from simops_api.jobs import create_routes
 from simops_api.jobs import routes as jobs
 from simops_api.logs import routes as log_routes
+from simops_api.me import routes as me
 from simops_api.settings import Settings, SettingsError, read_settings
 from simops_api.state import running
 from simops_api.strict import said_once
 from simops_api.sweeps import routes as sweep_routes
+from simops_api.ui import routes as ui
 from simops_api.uploads import routes as upload_routes
 from simops_io import logs, tracing
 
@@ -60,10 +63,13 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.auth_mode != "none":
         declare(app)
     pages.install(app, settings.docs_assets)
+    if settings.ui:
+        ui.install(app)
     app.include_router(health.router)
     app.include_router(exposition.router)
     v1 = APIRouter(prefix=PREFIX, dependencies=[Depends(said_once)])
     v1.include_router(health.router)
+    v1.include_router(me.router)
     v1.include_router(create_routes.router)
     v1.include_router(jobs.router)
     v1.include_router(sweep_routes.router)
@@ -71,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     v1.include_router(artifacts.router)
     v1.include_router(log_routes.router)
     v1.include_router(event_routes.router)
+    v1.include_router(many_routes.router)
     app.include_router(v1)
     return app
 

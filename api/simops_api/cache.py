@@ -92,8 +92,10 @@ class WatchCache:
         longest_pause: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         listed: Callable[[], None] = lambda: None,
+        changed: Callable[[Iterable[str]], None] = lambda _: None,
     ) -> None:
-        """Take the source, the namespaces, how to make a record of an object, and what to do each time that a LIST has been taken in."""
+        """Take the source, the namespaces, how to make a record of an object, what to do each time that a LIST has been taken in, and whom to tell the
+        ids of what was made, changed or deleted."""
         self.index = Index()
         self.relists = 0
         """How often a LIST was taken."""
@@ -105,6 +107,7 @@ class WatchCache:
         self._first_pause = min(_FIRST_PAUSE, longest_pause)
         self._clock = clock
         self._listed = listed
+        self._changed = changed
         self._places = {namespace: _Place(namespace) for namespace in namespaces}
         self._watching: defaultdict[str, set[Changes]] = defaultdict(set)
 
@@ -240,8 +243,10 @@ class WatchCache:
     def _change(self, records: Iterable[Record] = (), gone: Iterable[str] = ()) -> None:
         records, gone = list(records), list(gone)
         self.index.change(records, gone)
+        ids = (*gone, *(record.id for record in records))
+        self._changed(ids)
         if self._watching:
-            for object_id in (*gone, *(record.id for record in records)):
+            for object_id in ids:
                 for changes in self._watching.get(object_id, ()):
                     changes.note()
 

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     )
     """Folder from which the page /docs loads swagger-ui-bundle.js and swagger-ui.css in the reader's browser; empty: there is no such page."""
 
+    ui: bool = True
+    """Serve the page for people at /ui."""
+
     namespaces: Annotated[CommaList, AfterValidator(_not_empty)] = ("default",)
     """Namespaces whose objects are served. Ids in the first one need no namespace."""
     default_container_image: str = Field(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from simops_api.archive.history import History
 from simops_api.archive.reader import JOBS, Archive
@@ -18,6 +19,8 @@ from simops_api.cache import WatchCache
 from simops_api.caches import Caches
 from simops_api.cluster import Callers, Cluster, KubeDict, Objects
 from simops_api.editor import Editor
+from simops_api.events.feed import Feed
+from simops_api.events.many import Many
 from simops_api.events.service import Events
 from simops_api.jobs.creating import Creating
 from simops_api.jobs.ids import id_of
@@ -64,6 +67,7 @@ class State:
     streams: Streams
     logs: Logs
     events: Events
+    many: Many
     creating: Creating
     uploads: Uploads
 
@@ -73,6 +77,8 @@ async def running(settings: Settings) -> AsyncIterator[State]:
     """Connect and follow; at the end stop and give the connections back."""
     api = await load_client(settings.max_connections + 2 * len(settings.namespaces), settings.kubeconfig)
     cluster = Cluster(api, settings.request_seconds)
+
+    feed = Feed()
 
     def cache(kind: Kind, record: Callable[[KubeDict, str], Record]) -> WatchCache:
         def named(obj: KubeDict) -> Record:
@@ -87,6 +93,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             watch_seconds=settings.watch_seconds,
             longest_pause=settings.retry_seconds,
             listed=settle,
+            changed=partial(feed.note, kind),
         )
 
     caches = Caches(cache(SIMULATION_JOB, record_of), cache(SIMULATION_SWEEP, sweep_record_of))
@@ -127,6 +134,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             streams,
             Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),
             Events(lookup, caches.jobs, streams),
+            Many(settings, access, caches, feed, streams),
             Creating(settings, access, cluster, caches, editor, archive, uploads),
             uploads,
         )

@@ -13,6 +13,7 @@ from localcluster.golang import tool
 from localcluster.images import write_archive
 from localcluster.paths import cache, image_archive
 from localcluster.progress import StepError, say
+from simops_assets import build as assets
 from simops_images import engines, own, testbox
 from simops_images.catalogue import IMAGES, MINIO, OTHERS, TARGETS, TESTBOX, key_of, name_of
 
@@ -88,6 +89,8 @@ def build_all(
     with one_at_a_time(cache() / "images"):
         steps: list[tuple[str, str, Callable[[Path], None]]] = []
         if wanted := [IMAGES[target] for target in IMAGES if target in targets]:
+            if IMAGES["api"] in wanted:
+                assets.build()
             builder = engines.choose(engine, python_image or os.environ.get(PYTHON_IMAGE) or None)
             facts = builder.facts()
             steps = [(image.name, key_of(image, facts), partial(builder.build, image)) for image in wanted]

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST = [sys.executable, "-m", "pytest"]
 NO_TESTS = 5
-UNIT, REST = ["tests/unit"], ["tests/contract", "tests/integration", "tests/chaos", "tests/e2e"]
+UNIT, REST = ["tests/unit"], ["tests/contract", "tests/browser", "tests/integration", "tests/chaos", "tests/e2e"]
 
 
 def chosen(arguments: list[str], folders: list[str]) -> list[str] | None:

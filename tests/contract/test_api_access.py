@@ -5,6 +5,7 @@ All of it twice: with a gateway that may ask about callers, and with one that ha
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest_asyncio
 from contract.access import GATEWAY_RULES, GATEWAY_VERBS, People, service_account, user
 from contract.objects import job, sweep
 from contract.server import Api
+from sse import events_of
 from unit.test_api_serving import problem_in, serving
 
 from simops_api.app import create_app
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 A, B = "team-a", "team-b"
 ALL = ["get", "list", "create", "patch"]
 JOBS = "/api/v1/jobs"
+ME = "/api/v1/me"
 SECRET = "secret-of-b"
 STATIC = "static-token-of-dora"
 DEADLINE = 60
@@ -133,12 +136,12 @@ Call = tuple[str, str, dict[str, Any]]
 
 
 def calls() -> list[Call]:
-    """Return every call that is not open: method, path with its parameters, and how its OpenAPI describes it."""
+    """Return every call that is not open, nor about its caller alone: method, path with its parameters, and how its OpenAPI describes it."""
     document = create_app(Settings(auth_mode="none")).openapi()
     return [
         (method, path, operation)
         for path, operations in document["paths"].items()
-        if path not in OPEN
+        if path not in OPEN and path != ME
         for method, operation in operations.items()
     ]
 
@@ -195,7 +198,7 @@ async def test_who_has_no_rule_in_a_namespace_sees_nothing_of_it_in_any_call(lab
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
 async def test_without_a_namespace_a_call_is_about_those_of_the_caller(lab: Lab, call: Call) -> None:
     method, path, more = prepared(call, B)
-    if more["params"].pop("namespace", None) is None:
+    if more["params"].pop("namespace", None) is None or is_stream(call[2]):  # what a stream tells has a test of its own
         return
     async with lab.call("stranger", method, path, **more) as response:
         await problem_in(response, 403)
@@ -215,6 +218,47 @@ async def test_who_has_a_rule_is_let_through(lab: Lab, call: Call) -> None:
     who = "ann" if method == "GET" else "stranger"
     async with lab.call(who, method, path.replace("mine", "yours"), **more) as response:
         assert (response.status in (401, 403)) == (who == "stranger"), await response.text()
+
+
+async def test_everybody_who_is_known_is_told_what_they_may_do_and_nobody_else(lab: Lab) -> None:
+    every = dict.fromkeys(ALL, True)
+    nothing = dict.fromkeys(ALL, False)
+    for who, of_a, of_b in (("ann", every, nothing), ("bob", nothing, every), ("stranger", nothing, nothing)):
+        async with lab.call(who, "GET", ME) as response:
+            found = await response.json()
+        assert found["name"].endswith(f":{who}")
+        assert not found["anonymous"]
+        assert found["namespaces"] == [
+            {"namespace": A, "jobs": of_a, "sweeps": of_a},
+            {"namespace": B, "jobs": of_b, "sweeps": of_b},
+        ]
+    async with lab.call("", "GET", ME) as response:
+        await problem_in(response, 401)
+
+
+async def test_changes_are_told_of_the_namespaces_of_the_caller_until_they_may_list_nothing(
+    lab: Lab, people: People
+) -> None:
+    people.account(A, "watcher")
+    lab.tokens["watcher"] = people.token(A, "watcher")
+    people.may(A, "watchers", [service_account(A, "watcher")], verbs=["get", "list"])
+    await lab.until("watcher", JOBS, 200)
+    async with asyncio.timeout(DEADLINE), lab.call("watcher", "GET", "/api/v1/events") as response:
+        events = events_of(response)
+        assert (await anext(events)).name == "resync"
+        people.make(job("seen-b"), B)
+        people.make(job("seen-a"), A)
+        told = await anext(events)
+        assert (told.name, json.loads(told.data)["id"]) == ("job", "seen-a")
+        people.rbac.delete_namespaced_role_binding("watchers", A)
+        await lab.until("watcher", JOBS, 403)
+        people.remove(job("seen-a"), A)
+        people.remove(job("seen-b"), B)
+        rest = [event async for event in events]
+    people.rbac.delete_namespaced_role("watchers", A)
+    people.core.delete_namespaced_service_account("watcher", A)
+    assert rest[-1].name == "end"
+    assert not any("seen-b" in event.data for event in rest)
 
 
 async def test_numbers_and_lists_are_of_the_namespaces_of_the_caller(lab: Lab) -> None:

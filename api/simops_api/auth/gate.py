@@ -21,7 +21,13 @@ _PROBES = ("/live", "/ready", "/health")
 OPEN = frozenset({*_PROBES, *(f"/api/v1{path}" for path in _PROBES), "/docs", "/openapi.json"})
 """What everybody may read: whether the gateway is well, and what it can do."""
 METRICS = "/metrics"
+_UI = "/ui"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_open(path: str) -> bool:
+    """Whether everybody may read a path: also the page's own files, which show nothing by themselves."""
+    return path in OPEN or path in ("/", _UI) or path.startswith(f"{_UI}/")
 
 
 class Limits:
@@ -41,7 +47,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         state = scope["app"].state.gateway

@@ -8,6 +8,7 @@ from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.archive.models import ArchivedJobs
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES, mistake
+from simops_api.jobs.conditions import Conditions, conditions_of
 from simops_api.jobs.models import Cancelled, CancelQuery, Job, JobList, JobQuery, JobStats, NamespaceQuery
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
@@ -51,6 +52,12 @@ async def get_job(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     A job whose object is gone is answered as the store remembers it, with ``archived``.
     """
     return known((await gateway.lookup.find(caller, job_id)).document, gateway)
+
+
+@router.get("/{job_id}/conditions", response_model_exclude_none=True)
+async def job_conditions(job_id: str, gateway: Gateway, caller: SignedIn) -> Conditions:
+    """Return what the operator has written down about a job, step by step. A point of a sweep, and a job whose object is gone, have none."""
+    return await conditions_of(gateway.lookup, gateway.cluster, caller, job_id)
 
 
 @router.delete("/{job_id}", status_code=202, response_model=Job)

@@ -1,0 +1,176 @@
+// One run: how it came to be what it is, what it was given, what it prints and what it left.
+
+import { html, render, type TemplateResult } from "lit-html";
+import { jobPath } from "../core/api.ts";
+import { between, duration, moment, scalar } from "../core/format.ts";
+import { FINAL, type Condition, type Job, type Scalar } from "../core/models.ts";
+import { isAbort } from "../core/problem.ts";
+import { follow } from "../core/stream.ts";
+import { timelineOf, type Step } from "../core/timeline.ts";
+import type { View } from "../page.ts";
+import { pageOf } from "../registry.ts";
+import { link } from "../router.ts";
+import { cancelJobs } from "../ui/cancel.ts";
+import { Files } from "../ui/files.ts";
+import { LogView } from "../ui/logview.ts";
+
+export async function show(view: View): Promise<void> {
+  const id = view.query.get("id") ?? "";
+  view.title(id);
+  const job = await view.api.get<Job>(jobPath(id), {}, view.signal);
+  new JobPage(view, job);
+}
+
+class JobPage {
+  private readonly view: View;
+  private job: Job;
+  private conditions: Condition[] = [];
+  private readonly log: LogView;
+  private readonly files: Files;
+  private hasFiles = false;
+
+  constructor(view: View, job: Job) {
+    this.view = view;
+    this.job = job;
+    render(
+      html`<div class="job">
+        <header class="jobhead"></header>
+        <div class="facts"></div>
+        <div class="works"><section class="logbox card" aria-label="Log"></section><section class="filebox card" aria-label="Files"></section></div>
+      </div>`,
+      view.root,
+    );
+    this.log = new LogView(this.part(".logbox"), view.api, job.id, view.signal);
+    this.files = new Files(this.part(".filebox"), view, job.id);
+    const clock = setInterval(() => this.drawHead(), 1000);
+    view.signal.addEventListener("abort", () => clearInterval(clock));
+    this.take(job);
+    if (!FINAL.has(job.status)) {
+      void follow(view.api, jobPath(job.id, "events"), {
+        signal: view.signal,
+        onEvents: (events) => {
+          const newest = events.findLast((event) => event.name === "state");
+          if (newest) this.take(JSON.parse(newest.data) as Job);
+        },
+      });
+    }
+  }
+
+  private part(name: string): HTMLElement {
+    return this.view.root.querySelector<HTMLElement>(name) ?? this.view.root;
+  }
+
+  private take(job: Job): void {
+    this.job = job;
+    this.log.setAttempts(job.attempts ?? 1);
+    this.drawHead();
+    this.drawFacts();
+    void this.readConditions();
+    if (FINAL.has(job.status) && !this.hasFiles) {
+      this.hasFiles = true;
+      void this.files.load();
+    } else if (!this.hasFiles) {
+      render(html`<h2>Files</h2><p class="quiet">There are files once the run has finished.</p>`, this.waiting());
+    }
+  }
+
+  /** The place of a sentence before there are files; it goes with the first list. */
+  private waiting(): HTMLElement {
+    const box = this.part(".filebox");
+    return box;
+  }
+
+  private async readConditions(): Promise<void> {
+    if (this.job.sweep !== undefined || this.job.archived) return;
+    try {
+      const found = await this.view.api.get<{ conditions: Condition[] }>(jobPath(this.job.id, "conditions"), {}, this.view.signal);
+      this.conditions = found.conditions;
+      this.drawFacts();
+    } catch (error) {
+      if (!isAbort(error)) return; // the times that the run itself has are shown
+    }
+  }
+
+  private drawHead(): void {
+    const { job, view } = this;
+    const seconds = job.seconds ?? between(job.started_at, job.completed_at ?? (job.started_at ? new Date().toISOString() : undefined));
+    const kind = job.sweep === undefined ? "jobs" : "sweeps";
+    const mayCancel = !FINAL.has(job.status) && !job.cancelled && view.rights.may("patch", kind, job.namespace);
+    const mayRun = job.sweep === undefined && pageOf("submit") !== undefined && view.rights.may("create", "jobs", job.namespace);
+    render(
+      html`<div class="toolbar">
+          <h1>${job.id}</h1>
+          <span class="status ${job.status}" role="status">${job.status}</span>
+          ${job.cancelled && !FINAL.has(job.status) ? html`<span class="quiet">told to stop</span>` : ""}
+          ${job.suspended && !FINAL.has(job.status) ? html`<span class="quiet">suspended</span>` : ""}
+          ${job.archived ? html`<span class="quiet">archived</span>` : ""}
+          <span class="quiet">${duration(seconds)}</span>
+          <span class="grow"></span>
+          ${mayRun ? html`<a class="button" href=${link("submit", { from: job.id })}>Run again…</a>` : ""}
+          ${mayCancel ? html`<button class="danger" @click=${() => void this.cancel()}>Cancel…</button>` : ""}
+        </div>
+        ${job.sweep === undefined
+          ? ""
+          : html`<p class="quiet">Point ${job.index} of ${pageOf("sweep") ? html`<a href=${link("sweep", { id: job.sweep })}>${job.sweep}</a>` : job.sweep}</p>`}
+        ${job.message ? html`<p class=${job.status === "Failed" ? "problem" : "quiet"}>${job.reason ? html`<strong>${job.reason}</strong>: ` : ""}${job.message}</p>` : ""}`,
+      this.part(".jobhead"),
+    );
+  }
+
+  private async cancel(): Promise<void> {
+    if (await cancelJobs(this.view, [this.job.id])) this.take({ ...this.job, cancelled: true });
+  }
+
+  private drawFacts(): void {
+    const { job } = this;
+    render(
+      html`<section class="card"><h2>Timeline</h2>${timeline(timelineOf(job, this.conditions))}</section>
+        ${pairs("Parameters", job.params)}
+        ${pairs("Metrics", job.metrics ?? {})}
+        <section class="card"><h2>Details</h2>${details(job)}</section>`,
+      this.part(".facts"),
+    );
+  }
+}
+
+function timeline(steps: Step[]): TemplateResult {
+  return html`<ol class="timeline">
+    ${steps.map(
+      (step) => html`<li class=${step.tone}>
+        <div><strong>${step.title}</strong> ${step.reason ? html`<span class="quiet">${step.reason}</span>` : ""}</div>
+        ${step.text ? html`<div class="words">${step.text}</div>` : ""}
+        <div class="quiet"><time datetime=${step.at ?? ""}>${moment(step.at)}</time>${step.after === undefined ? "" : ` · after ${duration(step.after)}`}</div>
+      </li>`,
+    )}
+  </ol>`;
+}
+
+function pairs(title: string, values: Readonly<Record<string, Scalar>>): TemplateResult | string {
+  const entries = Object.entries(values);
+  if (!entries.length) return "";
+  return html`<section class="card">
+    <h2>${title}</h2>
+    <table class="pairs"><tbody>
+      ${entries.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class=${typeof value === "number" ? "number mono" : "mono"} title=${String(value)}>${scalar(value)}</td></tr>`)}
+    </tbody></table>
+  </section>`;
+}
+
+function details(job: Job): TemplateResult {
+  const words = (values: Readonly<Record<string, string>> | undefined): string => Object.entries(values ?? {}).map(([name, value]) => `${name}=${value}`).join(", ");
+  const rows: [string, string | undefined][] = [
+    ["Namespace", job.namespace],
+    ["Image", job.image],
+    ["Command", [...(job.command ?? []), ...(job.args ?? [])].join(" ")],
+    ["Limits", words(job.resources?.limits)],
+    ["Requests", words(job.resources?.requests)],
+    ["Time limit", duration(job.timeout_seconds)],
+    ["Attempts", job.attempts?.toString()],
+    ["Exit code", job.exit_code?.toString()],
+    ["Result of", job.reused],
+    ["Labels", words(job.labels)],
+    ["Metadata", words(job.metadata)],
+    ["UID", job.uid],
+  ];
+  return html`<dl>${rows.filter(([, value]) => value).map(([name, value]) => html`<dt>${name}</dt><dd class="mono">${value}</dd>`)}</dl>`;
+}
