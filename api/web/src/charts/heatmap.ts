@@ -1,4 +1,4 @@
-// A metric over two parameters as coloured cells. Cells without a value stay empty: the ground shows with its hatching.
+// A metric over two parameters as coloured cells. Cells without a value are grey.
 
 import type { EChartsCoreOption } from "echarts/core";
 import type { Cell, HeatGrid } from "../core/heat.ts";
@@ -58,12 +58,8 @@ function optionOf(grid: HeatGrid, options: HeatOptions, colours: Colours): EChar
     },
     series: [
       { type: "heatmap", data: known, itemStyle: { borderColor: colours.ground, borderWidth: grid.cells.length > 1500 ? 0 : 1 }, emphasis: { itemStyle: { borderColor: colours.text, borderWidth: 2 } }, progressive: 2000 },
-      // What has no value is hatched, so that it is told from a low one.
-      {
-        type: "heatmap", data: missing, visualMap: false, progressive: 2000,
-        itemStyle: { color: colours.sunken, borderColor: colours.line, borderWidth: 1, decal: { symbol: "rect", color: colours.line, dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4 } },
-      },
+      // What has no value is grey, which is none of the colours.
+      { type: "heatmap", data: missing, visualMap: false, progressive: 2000, itemStyle: { color: colours.line, borderColor: colours.ground, borderWidth: 1 } },
     ],
-    aria: { enabled: true, decal: { show: false }, label: { enabled: false } },
   };
 }
