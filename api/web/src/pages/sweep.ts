@@ -219,7 +219,7 @@ class SweepPage {
       ["Reused", reused ? count(reused) : undefined],
       [isOver ? "Took" : "Running for", duration(elapsed === undefined ? undefined : Math.round(elapsed))],
       ["Throughput", rate === undefined ? undefined : rateText(rate)],
-      ["Estimated end", isOver ? undefined : left === undefined ? (sweep.estimated_completion_at ? moment(sweep.estimated_completion_at) : "not known yet") : html`<span title="by what has ended in the last minutes">${moment(new Date((now + left) * 1000).toISOString()).slice(11)} <span class="quiet">in ${duration(Math.round(left), true)}</span></span>`],
+      ["Estimated end", isOver ? undefined : left === 0 ? "about now" : left === undefined ? (sweep.estimated_completion_at ? moment(sweep.estimated_completion_at) : "not known yet") : html`<span title="by what has ended in the last minutes">${moment(new Date((now + left) * 1000).toISOString()).slice(11)} <span class="quiet">in ${duration(Math.round(left), true)}</span></span>`],
     ];
     render(facts.filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`), this.part(".numbers"));
   }
