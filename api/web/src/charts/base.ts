@@ -1,12 +1,12 @@
 // What all charts share: the library with what is used of it, the page's colours, the size of the place, keyboard and screen readers.
 
 import { LineChart, ScatterChart, HeatmapChart, ParallelChart } from "echarts/charts";
-import { AriaComponent, DataZoomInsideComponent, GridComponent, LegendComponent, ParallelComponent, TooltipComponent, VisualMapComponent } from "echarts/components";
+import { DataZoomInsideComponent, GridComponent, LegendComponent, ParallelComponent, TooltipComponent, VisualMapComponent } from "echarts/components";
 import { init, use, type ECharts, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
 use([
-  LineChart, ScatterChart, HeatmapChart, ParallelChart, AriaComponent, DataZoomInsideComponent, GridComponent, LegendComponent, ParallelComponent,
+  LineChart, ScatterChart, HeatmapChart, ParallelChart, DataZoomInsideComponent, GridComponent, LegendComponent, ParallelComponent,
   TooltipComponent, VisualMapComponent, CanvasRenderer,
 ]);
 

@@ -1,4 +1,4 @@
-// A metric over two parameters as coloured cells. Cells without a value stay empty: the ground shows with its hatching.
+// A metric over two parameters as coloured cells. Cells without a value are grey.
 
 import type { EChartsCoreOption } from "echarts/core";
 import type { Cell, HeatGrid } from "../core/heat.ts";
@@ -38,7 +38,10 @@ function optionOf(grid: HeatGrid, options: HeatOptions, colours: Colours): EChar
   });
   const flat = !(grid.high > grid.low);
   const cells = grid.cells.map((cell, i) => ({ value: [cell.x, cell.y, cell.mean ?? Number.NaN, i] }));
-  const [known, missing] = [cells.filter((one) => !Number.isNaN(one.value[2])), cells.filter((one) => Number.isNaN(one.value[2]))];
+  const known = cells.filter((one) => !Number.isNaN(one.value[2]));
+  // A cell that is not a number would not be drawn at all.
+  const missing = cells.filter((one) => Number.isNaN(one.value[2])).map(({ value: [x, y, , i] }) => ({ value: [x, y, 0, i] }));
+  const widest = Math.max(...grid.ys.map((label) => label.length));
   return {
     grid: { left: 26, right: 78, top: 10, bottom: 26, containLabel: true },
     tooltip: {
@@ -51,19 +54,15 @@ function optionOf(grid: HeatGrid, options: HeatOptions, colours: Colours): EChar
       },
     },
     xAxis: { ...category(options.x, grid.xs), nameGap: 26 },
-    yAxis: { ...category(options.y, grid.ys), nameGap: 52 },
+    yAxis: { ...category(options.y, grid.ys), nameGap: 14 + 6.5 * Math.min(widest, 24) },
     visualMap: {
       type: "continuous", min: flat ? grid.low - 1 : grid.low, max: flat ? grid.high + 1 : grid.high, dimension: 2, seriesIndex: 0, calculable: false, orient: "vertical", right: 4, top: "center",
       itemHeight: 160, itemWidth: 12, text: [tick(grid.high), tick(grid.low)], textStyle: { color: colours.text, fontSize: 11 }, inRange: { color: [...VIRIDIS] }, hoverLink: false,
     },
     series: [
       { type: "heatmap", data: known, itemStyle: { borderColor: colours.ground, borderWidth: grid.cells.length > 1500 ? 0 : 1 }, emphasis: { itemStyle: { borderColor: colours.text, borderWidth: 2 } }, progressive: 2000 },
-      // What has no value is hatched, so that it is told from a low one.
-      {
-        type: "heatmap", data: missing, visualMap: false, progressive: 2000,
-        itemStyle: { color: colours.sunken, borderColor: colours.line, borderWidth: 1, decal: { symbol: "rect", color: colours.line, dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4 } },
-      },
+      // What has no value is grey, which is none of the colours.
+      { type: "heatmap", data: missing, visualMap: false, progressive: 2000, itemStyle: { color: colours.line, borderColor: colours.ground, borderWidth: 1 } },
     ],
-    aria: { enabled: true, decal: { show: false }, label: { enabled: false } },
   };
 }

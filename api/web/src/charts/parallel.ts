@@ -43,7 +43,7 @@ function optionOf(data: ParallelData, colours: Colours): EChartsCoreOption {
   const flat = !(high > low);
   return {
     parallel: {
-      left: 42, right: 52, top: 34, bottom: 20,
+      left: 42, right: 66, top: 34, bottom: 20,
       parallelAxisDefault: {
         nameLocation: "end", nameGap: 14, nameTextStyle: { color: colours.text, fontSize: 12 }, nameTruncate: { maxWidth: 110 },
         axisLine: { lineStyle: { color: colours.strong } }, axisTick: { lineStyle: { color: colours.strong } }, axisLabel: { color: colours.text, fontSize: 11 },

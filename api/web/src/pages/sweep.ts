@@ -10,6 +10,7 @@ import { isWithin, type Brushes } from "../core/parallel.ts";
 import { metricsOf, type Point, type WholeSweep } from "../core/points.ts";
 import { ProblemError, isAbort, sentenceOf } from "../core/problem.ts";
 import { chosen } from "../core/rows.ts";
+import { axisWords, spaceWords, type Space } from "../core/spacewords.ts";
 import type { View } from "../page.ts";
 import { link } from "../router.ts";
 import { ask } from "../ui/dialog.ts";
@@ -59,10 +60,10 @@ class SweepPage {
     render(
       html`<div class="sweep">
         <header class="jobhead"></header>
-        <section class="card" aria-label="Progress"><dl class="numbers"></dl><div class="strip"></div></section>
+        <section class="card progressbox" aria-label="Progress"><dl class="numbers"></dl><div class="strip"></div></section>
         <section class="card charts" aria-label="Charts"></section>
         <section class="card points" aria-label="Points"><div class="pointbar"></div><div class="ptable"></div></section>
-        <section class="card" aria-label="Details"><h2>Details</h2><dl class="details"></dl></section>
+        <section class="card detailbox" aria-label="Details"><h2>Details</h2><dl class="details"></dl></section>
       </div>`,
       view.root,
     );
@@ -211,24 +212,25 @@ class SweepPage {
     const started = sweep.started_at ? Date.parse(sweep.started_at) / 1000 : undefined;
     const elapsed = between(sweep.started_at, sweep.completed_at ?? new Date().toISOString());
     const rate = isOver ? (elapsed && done ? done / elapsed : undefined) : throughput([...this.samples, { at: now, done }], started);
-    const left = isOver ? undefined : secondsLeft(total, done, rate);
+    const left = isOver || !total ? undefined : secondsLeft(total, done, rate);
     const facts: [string, string | TemplateResult | undefined][] = [
       ["Points", `${count(done)} / ${count(total)}`],
       ...PHASES.filter((phase) => by_status[phase]).map((phase): [string, TemplateResult] => [phase, html`<span class="status ${phase}">${count(by_status[phase] ?? 0)}</span>`]),
       ["Reused", reused ? count(reused) : undefined],
       [isOver ? "Took" : "Running for", duration(elapsed === undefined ? undefined : Math.round(elapsed))],
       ["Throughput", rate === undefined ? undefined : rateText(rate)],
-      ["Estimated end", isOver ? undefined : left === undefined ? (sweep.estimated_completion_at ? moment(sweep.estimated_completion_at) : "not known yet") : html`<span title="by what has ended in the last minutes">${moment(new Date((now + left) * 1000).toISOString()).slice(11)} <span class="quiet">in ${duration(Math.round(left), true)}</span></span>`],
+      ["Estimated end", isOver ? undefined : left === 0 ? "about now" : left === undefined ? (sweep.estimated_completion_at ? moment(sweep.estimated_completion_at) : "not known yet") : html`<span title="by what has ended in the last minutes">${moment(new Date((now + left) * 1000).toISOString()).slice(11)} <span class="quiet">in ${duration(Math.round(left), true)}</span></span>`],
     ];
     render(facts.filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`), this.part(".numbers"));
   }
 
   private drawDetails(): void {
     const { sweep } = this;
+    const space = sweep.space as Space;
     const words = (values: Readonly<Record<string, unknown>> | undefined): string => Object.entries(values ?? {}).map(([name, value]) => `${name}=${typeof value === "number" ? scalar(value) : String(value)}`).join(", ");
     const rows: [string, string | undefined][] = [
       ["Namespace", sweep.namespace], ["Image", sweep.image], ["Command", [...(sweep.command ?? []), ...(sweep.args ?? [])].join(" ")], ["Shared parameters", words(sweep.params)],
-      ["Space", JSON.stringify(sweep.space)], ["At once", sweep.parallelism?.toString()], ["Points per Pod", sweep.points_per_pod?.toString()], ["Retries", sweep.retries_per_point?.toString()],
+      ["Space", spaceWords(space)], ...(space.axes ?? []).map((axis): [string, string] => [axis.name, axisWords(axis)]), ["At once", sweep.parallelism?.toString()], ["Points per Pod", sweep.points_per_pod?.toString()], ["Retries", sweep.retries_per_point?.toString()],
       ["Limits", words(sweep.resources?.limits)], ["Time limit", duration(sweep.timeout_seconds)], ["Labels", words(sweep.labels)], ["Metadata", words(sweep.metadata)], ["Rounds", String(sweep.rounds)],
       ["Created", moment(sweep.created_at)], ["Started", moment(sweep.started_at)], ["Ended", moment(sweep.completed_at)],
     ];
@@ -249,7 +251,8 @@ class SweepPage {
       ...metricsOf(this.points).map((name) => ({ key: `m:${name}`, title: name })),
     ];
     if (this.points.some((point) => point.status === "Failed")) columns.push({ key: "reason", title: "Reason" });
-    this.table.set({ rows, columns, sort, selected: this.selected });
+    const none = this.points.length ? "No point is like that." : this.isRead ? "There are no points yet." : "Reading…";
+    this.table.set({ rows, columns, sort, selected: this.selected, none });
     this.drawBar(rows, status, query.get("find") ?? "");
   }
 

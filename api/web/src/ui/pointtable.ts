@@ -19,6 +19,8 @@ export interface TableState {
   columns: readonly TableColumn[];
   sort: string;
   selected: ReadonlySet<number>;
+  /** What stands there when there are no rows. */
+  none: string;
 }
 
 export interface TableActions {
@@ -29,7 +31,7 @@ export interface TableActions {
 export class PointTable {
   private readonly root: HTMLElement;
   private readonly actions: TableActions;
-  private state: TableState = { rows: [], columns: [], sort: "index", selected: new Set() };
+  private state: TableState = { rows: [], columns: [], sort: "index", selected: new Set(), none: "" };
   private isDue = false;
 
   constructor(root: HTMLElement, signal: AbortSignal, actions: TableActions) {
@@ -71,7 +73,7 @@ export class PointTable {
           ${this.head({ key: "index", title: "Point" })}${this.head({ key: "status", title: "Status" })}
           ${columns.map((column) => this.head(column))}
         </div></div>
-        ${rows.length ? "" : html`<div role="rowgroup"><div role="row"><div role="cell" class="empty quiet">No point is like that.</div></div></div>`}
+        ${rows.length ? "" : html`<div role="rowgroup"><div role="row"><div role="cell" class="empty quiet">${this.state.none}</div></div></div>`}
         <div class="pspace" role="rowgroup" .style=${`height:${shown.height}px`}>
           <div class="pwindow" role="presentation" .style=${`transform:translateY(${shown.top}px)`}>${rows.slice(shown.first, shown.last).map((point, i) => this.line(point, shown.first + i))}</div>
         </div>`,

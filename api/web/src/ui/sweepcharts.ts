@@ -223,7 +223,7 @@ function axisNote(groups: readonly ScatterGroup[], x: Axis, metric: string): Tem
 
 function heatNote(grid: HeatGrid, how: { metric: string; x: string; y: string }): TemplateResult {
   const width = grid.xs.length;
-  return html`<p class="hint">${grid.missing ? `${count(grid.missing)} of ${count(grid.cells.length)} cells have no value (hatched). ` : ""}A cell opens its run.</p>
+  return html`<p class="hint">${grid.missing ? `${count(grid.missing)} of ${count(grid.cells.length)} cells have no value (grey). ` : ""}A cell opens its run.</p>
     <details class="astable"><summary>The same as a table</summary>
     <div class="scroll" tabindex="0" role="region" aria-label="${how.metric} over ${how.x} and ${how.y}"><table class="data">
       <thead><tr><th scope="col">${how.y} \\ ${how.x}</th>${grid.xs.map((x) => html`<th scope="col">${x}</th>`)}</tr></thead>
