@@ -57,7 +57,7 @@ def main() -> int:
         stops = {"-x", "--exitfirst"} & set(arguments) and codes and codes[0] not in (0, NO_TESTS)
         if rest is not None and not stops:
             cover = ["--cov", "--cov-append", "--cov-report=term"]
-            command = [*PYTEST, *cover, *cluster_options(known.cluster), *rest]
+            command = [*PYTEST, *cover, "--durations=25", *cluster_options(known.cluster), *rest]
             codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
     finally:
         down = [sys.executable, str(ROOT / "hack" / "cluster"), "down", "--name", known.cluster]
