@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from contract.objects import Manifest, job, sweep
 from contract.server import Api
 from contract.test_client import FILES, World, below, cutting
 from s3 import store_in_memory
+from terminal import AT_A_TERMINAL
 from unit.test_api_serving import serving, settings_of
 
 from simops_cli.core.exits import Exit
@@ -58,7 +58,7 @@ class Person:
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         own = {**os.environ, "SIMOPS_CONFIG": str(self.home / "login.json"), **self.environment}
-        command = [sys.executable, "-m", "simops_cli", *words]
+        command = [*AT_A_TERMINAL, *words]
         return await asyncio.create_subprocess_exec(
             *command, stdin=pipe, stdout=pipe, stderr=pipe, env=own, cwd=self.home
         )

@@ -6,9 +6,13 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from terminal import AT_A_TERMINAL
 
 from simops_cli import app, local
 from simops_cli.core.exits import Exit
@@ -21,6 +25,17 @@ json.dump({"max": 1.5, "bad": float("nan")}, open(out + "/metrics.json", "w"))
 os.symlink("/etc/hostname", out + "/away")
 print("well", flush=True)
 """
+
+
+@contextmanager
+def command(words: Sequence[str], **more: Any) -> Iterator["subprocess.Popen[str]"]:
+    """The command as a process, which is ended with the test."""
+    process = subprocess.Popen([*AT_A_TERMINAL, *words], **more)
+    try:
+        yield process
+    finally:
+        process.terminate()  # it stops what it has started
+        process.communicate(timeout=60)
 
 
 def run(*words: str) -> int:
@@ -112,21 +127,8 @@ def test_a_container_is_started_by_the_engine_that_is_there(tmp_path: Path, monk
 
 def test_ctrl_c_stops_it_and_says_so(tmp_path: Path) -> None:
     script = "trap 'exit 143' TERM; echo begun; while :; do sleep 0.05; done"
-    words = [
-        sys.executable,
-        "-m",
-        "simops_cli",
-        "dev",
-        "run",
-        "--command",
-        "--out",
-        str(tmp_path / "out"),
-        "sh",
-        "--",
-        "-c",
-        script,
-    ]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    words = ["dev", "run", "--command", "--out", str(tmp_path / "out"), "sh", "--", "-c", script]
+    with command(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
