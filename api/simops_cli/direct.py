@@ -99,7 +99,7 @@ class Direct:
                     raise
                 time.sleep(_PAUSE_SECONDS)
             except Conflict:
-                if left == _TRIES:  # it was there before this was sent
+                if left == _TRIES and order.name:  # somebody else's
                     raise
                 return sweep_or_job(kind, self._read(kind, manifest["metadata"]["name"]))
         raise AssertionError("the last try returns or raises")
@@ -245,7 +245,7 @@ class Direct:
                 f"{identity} is a sweep: its points have logs, which a gateway has: simops --server URL logs {identity}-0"
             )
         gone = NEEDS_GATEWAY.format(what=f"the log of {identity}, whose Pod is gone,")
-        reader = podlogs.Reader(self._core, self.namespace, lambda: self._read(SIMULATION_JOB, identity), gone)
+        reader = podlogs.Reader(self._core, self.namespace, called, lambda: self._read(SIMULATION_JOB, identity), gone)
         yield from reader.lines(obj, follow=follow, tail=tail, timestamps=timestamps)
 
     # Changing

@@ -1,5 +1,6 @@
 """One simulation on this machine, under the contract that it has in the cluster."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,12 +9,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from simops_operator.pod.archive import Archive
 from simops_operator.pod.summary import Metrics, read_metrics
 
 STOP_SECONDS = 30.0
 """How long a simulation may go on after SIGTERM."""
+_LAST_WORDS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,13 @@ class Run:
     """A process and everything that it starts."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], *, log: Path, stopper: Sequence[str] = ()
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        log: Path,
+        engine: Sequence[str] = (),
+        name: str = "",
     ) -> None:
         """Take what to run.
 
@@ -51,31 +60,35 @@ class Run:
             command: program and arguments.
             environment: of the process, whole.
             log: where what it prints is kept beside being shown.
-            stopper: what sends SIGTERM to it, where a signal to the process would not arrive (a container).
+            engine: what runs it in a container, to which a signal to the process would not arrive.
+            name: of that container.
         """
-        self._command, self._environment, self._log, self._stopper = (
-            list(command),
-            dict(environment),
-            log,
-            list(stopper),
-        )
+        self._command, self._environment, self._log = list(command), dict(environment), log
+        self._engine, self._name = list(engine), name
 
     def go(self, timeout: float | None) -> Ended:
         """Run it; show what it prints.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: it cannot be started, or its log cannot be kept.
         """
-        process = subprocess.Popen(  # noqa: S603 - what the person asked for
-            self._command,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        shown = threading.Thread(target=self._show, args=(process,))
-        shown.start()
+        with self._log.open("xb", buffering=0) as log:
+            process = subprocess.Popen(  # noqa: S603 - what the person asked for
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            shown = threading.Thread(target=_show, args=(process, log), daemon=True)
+            shown.start()
+            ended = self._waited(process, timeout)
+            _signal(process, signal.SIGKILL)  # what it has left in the background
+            shown.join(_LAST_WORDS_SECONDS)  # what left its session may hold the pipe for ever
+        return ended
+
+    def _waited(self, process: "subprocess.Popen[bytes]", timeout: float | None) -> Ended:
         timed_out = interrupted = killed = False
         try:
             process.wait(timeout)
@@ -83,33 +96,45 @@ class Run:
             timed_out, killed = True, self._stop(process)
         except KeyboardInterrupt:
             interrupted, killed = True, self._stop(process)
-        _signal(process, signal.SIGKILL)  # what it has left in the background
-        shown.join()
         return Ended(process.returncode, timed_out, interrupted, killed)
-
-    def _show(self, process: "subprocess.Popen[bytes]") -> None:
-        if process.stdout is None:
-            raise AssertionError("its output is a pipe")
-        with self._log.open("wb") as log:
-            while chunk := os.read(process.stdout.fileno(), 65_536):
-                log.write(chunk)
-                sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-        process.stdout.close()
 
     def _stop(self, process: "subprocess.Popen[bytes]") -> bool:
         """Tell it to stop, and end it if it does not; return whether it had to be ended."""
-        if self._stopper:
-            subprocess.run(self._stopper, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
-        else:
-            _signal(process, signal.SIGTERM)
+        self._tell(process, signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            _signal(process, signal.SIGKILL)
+            self._tell(process, signal.SIGKILL)
             process.wait()
             return True
         return False
+
+    def _tell(self, process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+        """Send a signal. A container goes on without the program that has started it, so it is told by its engine."""
+        if self._engine:
+            words = [*self._engine, "kill", "--signal", number.name.removeprefix("SIG"), self._name]
+            subprocess.run(words, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+        if not self._engine or number is signal.SIGKILL:
+            _signal(process, number)
+
+
+def _show(process: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
+    """Show and keep what it prints. Where nobody looks any more (``| head``), it is kept all the same, as it must not wait for a reader."""
+    if process.stdout is None:
+        raise AssertionError("its output is a pipe")
+    is_shown = True
+    while chunk := os.read(process.stdout.fileno(), 65_536):
+        with contextlib.suppress(
+            ValueError, OSError
+        ):  # closed: these are later words than the last that are waited for; or a full disk
+            log.write(chunk)
+        if is_shown:
+            try:
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+            except OSError:
+                is_shown = False
+    process.stdout.close()
 
 
 def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:

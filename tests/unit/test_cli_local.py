@@ -104,12 +104,92 @@ def test_outputs_of_two_runs_are_not_mixed(tmp_path: Path, capfd: pytest.Capture
     assert "has something in it" in capfd.readouterr().err
 
 
+def test_a_log_of_another_run_is_not_written_over(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out.log").write_text("keep")
+    assert run("--out", str(tmp_path / "out"), "true") == Exit.USAGE
+    assert (tmp_path / "out.log").read_text() == "keep"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("force", [(), ("--command",)])
+def test_a_program_that_is_not_there_is_said_so_and_leaves_nothing(
+    force: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert app.run(["dev", "run", *force, "./nosuch", "--out", str(tmp_path / "out")]) == Exit.USAGE
+    assert "./nosuch is no program" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_left_its_session_and_holds_the_output_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_LAST_WORDS_SECONDS", 0.2)
+    script = f"setsid sleep 1000 & echo $! > {shlex.quote(str(tmp_path / 'pid'))}; echo said"
+    assert run("--out", str(tmp_path / "out"), "sh", "--", "-c", script) == Exit.OK
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert (tmp_path / "out.log").read_text() == "said\n"
+
+
+def test_a_reader_that_goes_away_does_not_stop_it(tmp_path: Path) -> None:
+    script = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo all > $SIMOPS_OUTPUTS/done"
+    words = ["dev", "run", "--command", "--out", str(tmp_path / "out"), "sh", "--", "-c", script]
+    with command(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "line 0\n"
+        process.stdout.close()
+        process.wait(60)
+    assert (tmp_path / "out" / "done").read_text() == "all\n"
+    assert len((tmp_path / "out.log").read_text().splitlines()) == 20_000
+
+
+def engine_in(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install an engine, as a person has one: here a script that writes down what it is asked for."""
+    engine = folder / "docker"
+    engine.write_text(f'#!/bin/sh\necho "$@" >> {shlex.quote(str(folder / "asked"))}\n{script}\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_a_container_that_does_not_stop_is_ended_by_its_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine_in(tmp_path, 'test "$1" = kill || exec sleep 1000', monkeypatch)
+    monkeypatch.setattr(local, "STOP_SECONDS", 0.2)
+    code = app.run(["dev", "run", "lab/sim:1", "--timeout-seconds", "0.3", "--out", str(tmp_path / "out")])
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert code == Exit.FAILED
+    assert [line.split()[:3] for line in asked[1:]] == [["kill", "--signal", "TERM"], ["kill", "--signal", "KILL"]]
+
+
+def test_an_engine_that_cannot_start_an_image_is_not_the_simulations_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine_in(tmp_path, "echo no such image; exit 125", monkeypatch)
+    assert app.run(["dev", "run", "lab/sim:1", "--out", str(tmp_path / "out")]) == Exit.USAGE
+    assert "docker could not start lab/sim:1" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"), [((), True), (("--network", "none"), True), (("--network", "internet"), False)]
+)
+def test_a_container_reaches_nothing_unless_it_is_said(
+    words: tuple[str, ...], closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_in(tmp_path, "", monkeypatch)
+    assert app.run(["dev", "run", "lab/sim:1", *words, "--out", str(tmp_path / "out")]) == Exit.OK
+    assert ("--network none" in (tmp_path / "asked").read_text()) == closed
+
+
+def test_another_word_for_the_network_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine_in(tmp_path, "", monkeypatch)
+    assert app.run(["dev", "run", "lab/sim:1", "--network", "Cluster", "--out", str(tmp_path / "out")]) == Exit.USAGE
+
+
 def test_an_image_without_an_engine_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert app.run(["dev", "run", "sim:1", "--out", str(tmp_path / "out")]) == Exit.USAGE
     assert "docker, podman, nerdctl not found" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_container_is_started_by_the_engine_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

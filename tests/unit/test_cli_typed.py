@@ -108,6 +108,7 @@ class TestSpaces:
             ("d=1,,2", "a value is missing", 4),
             ("d=1,2,", "a value is missing", 6),
             ("d=", "a value is missing", 2),
+            ("d=linspace(0,1,5", "the \\) at its end is missing", 10),
             ("d=__import__(os)", "there is no __import__", 2),
         ],
     )
@@ -193,6 +194,9 @@ spec:
             ("a: [", "is no YAML"),
             ("- 1", "an object is expected"),
             ("kind: Pod\napiVersion: v1", "SimulationJob or SimulationSweep"),
+            ("kind: List\nitems: [5]", "an item of the List"),
+            ("apiVersion: simops.dev/v1alpha1\nkind: SimulationJob\nmetadata: [a]", "metadata is to be an object"),
+            ("apiVersion: simops.dev/v1alpha1\nkind: SimulationJob\nspec: 5", "spec is to be an object"),
             (JOB.replace("timeoutSeconds: 60", "timeoutSeconds: -1"), r"spec.timeoutSeconds"),
             (JOB.replace("timeoutSeconds: 60", "timeout: 60"), r"spec.timeout\b"),
             (JOB.replace("timeoutSeconds: 60", "cancelled: true"), "there already"),
@@ -201,6 +205,19 @@ spec:
     def test_a_wrong_file_is_refused_with_the_place(self, text: str, words: str) -> None:
         with pytest.raises(InputError, match=words):
             [manifests.order_of(one, "runs.yaml") for one in manifests.documents(text, "runs.yaml")]
+
+    @pytest.mark.parametrize(
+        "text", ['{"d": 1e-3, "e": 1E5, "i": 3}', "d: 1e-3\ne: 1E5\ni: 3", "{d: .001, e: 100000.0, i: 3}"]
+    )
+    def test_numbers_are_numbers_however_they_are_written(self, text: str) -> None:
+        (found,) = manifests.documents(text, "f")
+        assert {name: (type(value), value) for name, value in found.items()} == {
+            "d": (float, 0.001), "e": (float, 1e5), "i": (int, 3),
+        }  # fmt: skip
+
+    def test_a_date_is_text_and_truth_is_as_in_yaml(self) -> None:
+        (found,) = manifests.documents("a: 2020-01-01\nb: true\nc: 1.2.3\nd: '1e3'", "f")
+        assert found == {"a": "2020-01-01", "b": True, "c": "1.2.3", "d": "1e3"}
 
 
 class TestTheLine:

@@ -6,6 +6,7 @@ import stat
 import tempfile
 import uuid
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,16 @@ from simops_cli.core import contract, params, times
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_client.models import Scalar
+
+_ENGINE_FAILED = 125
+
+
+class Network(StrEnum):
+    """What a container reaches."""
+
+    NONE = "None"
+    INTERNET = "Internet"
+
 
 app = typer.Typer(help="Try a simulation on this machine; no cluster is needed.", no_args_is_help=True)
 
@@ -43,7 +54,7 @@ def run(
     engine: Annotated[
         str | None, typer.Option(help="docker, podman or nerdctl; by default the first that is there.")
     ] = None,
-    network: Annotated[str, typer.Option(help="Of a container: None (default) or Internet.")] = "None",
+    network: Annotated[Network, typer.Option(case_sensitive=False, help="Of a container.")] = Network.NONE,
 ) -> None:
     """Run a simulation here as SimOps would run it, and say what SimOps would make of it.
 
@@ -51,9 +62,11 @@ def run(
     cluster. A container runs without root, capabilities and network, with nothing writable but its outputs and /tmp; a program has your own rights.
     """
     values = params.parameters(param or [])
-    outputs = _made(out)
-    log = outputs.with_name(f"{outputs.name}.log")
-    is_program = program or not (image or shutil.which(what) is None)
+    is_program = program or not (image or (shutil.which(what) is None and not what.startswith((".", "/"))))
+    if is_program and shutil.which(what) is None:
+        raise InputError(f"{what} is no program: it is not there, or may not be executed")
+    chosen = "" if is_program else _engine(engine, what)
+    outputs, log = _made(out, for_others=not is_program)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "params.json"
         file.write_text(contract.params_file(values), encoding="utf-8")
@@ -62,15 +75,16 @@ def run(
         if is_program:
             one = _program([what, *(rest or [])], values, outputs, file, Path(scratch), log)
         else:
-            given = contract.Container(
-                _engine(engine, what), what, f"simops-{uuid.uuid4().hex[:8]}", str(outputs), str(file), network
-            )
+            name = f"simops-{uuid.uuid4().hex[:8]}"
+            given = contract.Container(chosen, what, name, str(outputs), str(file), network.value)
             words = given.command(rest or [], contract.arguments([], values))
-            one = local.Run(words, os.environ, log=log, stopper=[given.engine, "kill", "--signal", "TERM", given.name])
+            one = local.Run(words, os.environ, log=log, engine=[chosen], name=name)
         try:
             ended = one.go(timeout)
         except OSError as error:
             raise InputError(f"{what} cannot be started: {error}") from error
+    if ended.code == _ENGINE_FAILED and not is_program:
+        raise InputError(f"{chosen} could not start {what}; what it says is above")
     _tell(ended, local.left_in(outputs), outputs, log, is_program=is_program)
     if ended.interrupted:
         common.end_with(Exit.INTERRUPTED)
@@ -97,14 +111,20 @@ def _engine(wanted: str | None, image: str) -> str:
     )
 
 
-def _made(out: Path) -> Path:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+def _made(out: Path, *, for_others: bool) -> tuple[Path, Path]:
+    """Return the folder of the outputs, which is there then, and the file of the log, which is not."""
+    outputs = out.resolve()
+    log = outputs.with_name(f"{outputs.name}.log")
+    if outputs.exists() and (not outputs.is_dir() or any(outputs.iterdir())):
         raise InputError(
             f"{out} has something in it: outputs of two runs must not be mixed. Remove it, or name another folder by --out"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    out.chmod(out.stat().st_mode | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)  # the user of a container is another one
-    return out.resolve()
+    if log.exists():
+        raise InputError(f"{log} is there already, the log of another run: remove it, or name another folder by --out")
+    outputs.mkdir(parents=True, exist_ok=True)
+    if for_others:  # the user of a container is another one
+        outputs.chmod(outputs.stat().st_mode | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+    return outputs, log
 
 
 def _tell(ended: local.Ended, left: local.Left, outputs: Path, log: Path, *, is_program: bool) -> None:

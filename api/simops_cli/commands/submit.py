@@ -16,6 +16,7 @@ from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Info, Order
+from simops_client.errors import NotFound
 from simops_client.models import SweepInfo
 
 
@@ -125,7 +126,10 @@ def _run(there: Backend, orders: Sequence[Order], form: Form, *, quiet: bool, wa
             _show_made(made[-1], order, form, quiet=quiet)
         sys.stdout.flush()
     if follow:
-        follow_log(there, made[0].id)
+        try:
+            follow_log(there, made[0].id)
+        except NotFound as error:  # it has ended without a Pod, or that is gone: how it ended is known all the same
+            terminal.say(exits.words(error))
     if wait_for or follow:
         ended = [common.waited(there, one.id, None, quiet=quiet) for one in made]
         for one in ended:

@@ -47,7 +47,7 @@ class Container:
 
     def command(self, command: Sequence[str], arguments: Sequence[str]) -> list[str]:
         """Return what starts it: no root, no capabilities, nothing writable but outputs and /tmp, as in the cluster."""
-        out = [self.engine, "run", "--rm", "--name", self.name, "--read-only", "--tmpfs", "/tmp:mode=1777"]  # noqa: S108 - in the container
+        out = [self.engine, "run", "--rm", "--name", self.name, "--read-only", "--tmpfs", "/tmp:mode=1777,exec"]  # noqa: S108 - in the container
         out += ["--user", f"{USER}:{USER}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
         if self.network == "None":
             out += ["--network", "none"]

@@ -24,19 +24,14 @@ def documents(text: str, source: str) -> Iterator[Mapping[str, Any]]:
     Raises:
         InputError: it cannot be read, or something in it is no object.
     """
-    import yaml  # noqa: PLC0415 - where there is a file alone
-
-    try:
-        found = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
-        raise InputError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
-    for one in found:
+    for one in _parsed(text, source):
         if one is None:
             continue
         if not isinstance(one, dict):
             raise InputError(f"{source}: an object is expected, and not {json.dumps(one, default=str)[:60]}")
         if str(one.get("kind", "")).endswith("List") and isinstance(one.get("items"), list):
-            yield from one["items"]
+            for item in one["items"]:
+                yield _mapping(item, source, "an item of the List")
         else:
             yield one
 
@@ -50,7 +45,8 @@ def order_of(document: Mapping[str, Any], source: str) -> Order:
     if "kind" not in document and "apiVersion" not in document:
         return Order(dict(document))
     kind = _kind_of(document, source)
-    meta, spec = document.get("metadata") or {}, dict(document.get("spec") or {})
+    meta = _mapping(document.get("metadata") or {}, source, "metadata")
+    spec = dict(_mapping(document.get("spec") or {}, source, "spec"))
     try:
         kind.spec.model_validate(spec)
     except ValidationError as error:
@@ -66,6 +62,28 @@ def order_of(document: Mapping[str, Any], source: str) -> Order:
         if meta.get(name):
             body[name] = meta[name]
     return Order(body, name=meta.get("name"))
+
+
+def _mapping(value: Any, source: str, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{source}: {what} is to be an object, and not {json.dumps(value, default=str)[:60]}")
+    return value
+
+
+def _parsed(text: str, source: str) -> list[Any]:
+    """Return the documents: JSON by its own rules, YAML by those of its version 1.2, by which ``1e-3`` is a number and a date is text."""
+    try:
+        return [json.loads(text)]
+    except ValueError:
+        pass
+    import yaml  # noqa: PLC0415 - where there is a file alone
+
+    from simops_cli.core.yamls import Loader  # noqa: PLC0415 - as above
+
+    try:
+        return list(yaml.load_all(text, Loader))
+    except yaml.YAMLError as error:
+        raise InputError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
 
 
 def _kind_of(document: Mapping[str, Any], source: str) -> Kind:

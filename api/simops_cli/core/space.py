@@ -11,6 +11,7 @@ from simops_client.models import Scalar
 
 METHODS = ("grid", "zip", "random", "latinHypercube", "sobol")
 _CALL = re.compile(r"(?P<name>[A-Za-z_]+)\((?P<inside>.*)\)", re.DOTALL)
+_OPENED = re.compile(r"\s*[A-Za-z_]+\(")
 _PART = re.compile(r'\s*(?P<value>"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|\Z)')
 
 
@@ -36,6 +37,12 @@ def axis(text: str) -> tuple[str, axes.Axis]:
     name, expression = assignment(text)
     offset = len(name) + 1
     call = _CALL.fullmatch(expression.strip())
+    if call is None and (opened := _OPENED.match(expression)):
+        raise InputError(
+            "the ) at its end is missing; text with a parenthesis stands in double quotes",
+            text,
+            offset + opened.end() - 1,
+        )
     if call is None:
         return name, axes.values(_values(text, expression, offset))
     start = offset + len(expression) - len(expression.lstrip())
