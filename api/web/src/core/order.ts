@@ -84,7 +84,8 @@ export function orderFrom(was: Job | WholeSweep): Order {
     ...emptyOrder(was.namespace),
     image: was.image, command: lineOf(was.command ?? []), args: lineOf(was.args ?? []), params: rowsOf(was.params),
     timeLimit: was.timeout_seconds === undefined ? "" : String(was.timeout_seconds), cpu, memory, gpu, otherLimits, requests: was.resources?.requests ?? {},
-    metadata: rowsOf(metadata), labels: ownLabels(was.labels),
+    // Text as it is: values of metadata are not typed, so quotes would stay.
+    metadata: Object.entries(metadata ?? {}).map(([name, value]) => ({ name, value })), labels: ownLabels(was.labels),
   };
   if (!sweep) return order;
   const { space } = sweep;

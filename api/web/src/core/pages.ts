@@ -2,6 +2,8 @@
 
 const PAGE = 100;
 const KEPT_PAGES = 30;
+/** How long a page that was refused is left alone: what is drawn looks for it again at once. */
+const PAUSE_MS = 5000;
 
 export interface Fetched<T> {
   total: number;
@@ -19,6 +21,7 @@ export class Pages<T extends { id: string }> {
   private readonly changed: () => void;
   private readonly failed: (error: unknown) => void;
   private stale = new Set<number>();
+  private readonly refused = new Set<number>();
   private era = 0;
 
   constructor(fetch: Fetch<T>, changed: () => void, failed: (error: unknown) => void) {
@@ -49,7 +52,7 @@ export class Pages<T extends { id: string }> {
         this.pages.delete(page);
         this.pages.set(page, known);
       }
-      if ((!known || this.stale.has(page)) && !this.asked.has(page)) void this.ask(page);
+      if ((!known || this.stale.has(page)) && !this.asked.has(page) && !this.refused.has(page)) void this.ask(page);
     }
   }
 
@@ -57,6 +60,7 @@ export class Pages<T extends { id: string }> {
   refresh(): void {
     for (const asking of this.asked.values()) asking.abort();
     this.asked.clear();
+    this.refused.clear();
     this.stale = new Set(this.pages.keys());
     if (this.total === undefined) this.stale.add(0);
   }
@@ -68,6 +72,7 @@ export class Pages<T extends { id: string }> {
     this.asked.clear();
     this.pages.clear();
     this.stale.clear();
+    this.refused.clear();
     this.total = undefined;
   }
 
@@ -99,7 +104,10 @@ export class Pages<T extends { id: string }> {
       this.changed();
     } catch (error) {
       if (this.asked.get(page) === asking) this.asked.delete(page);
-      if (!asking.signal.aborted && era === this.era) this.failed(error);
+      if (asking.signal.aborted || era !== this.era) return;
+      this.refused.add(page);
+      setTimeout(() => { if (era === this.era && this.refused.delete(page)) this.changed(); }, PAUSE_MS);
+      this.failed(error);
     }
   }
 }
