@@ -17,13 +17,29 @@ from starlette.types import Receive, Scope, Send
 
 from simops_api.errors import unavailable
 
-__all__ = ["LAST_EVENT_ID", "RETRY_MS", "ByteStream", "EventStream", "StreamCutError", "Streams", "comment", "event"]
+__all__ = [
+    "LAST_EVENT_ID",
+    "RETRY_MS",
+    "ByteStream",
+    "EventStream",
+    "StreamCutError",
+    "Streams",
+    "comment",
+    "declared",
+    "event",
+]
 
 LAST_EVENT_ID = "Last-Event-ID"
 """The header by which a client says which event it has had last."""
 RETRY_MS = 1000
 """How long a client waits before it connects again."""
 _LAST_WORDS_SECONDS = 1.0
+
+
+def declared(example: str) -> dict[int | str, dict[str, Any]]:
+    """Return how the OpenAPI tells of a call that answers with a stream."""
+    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    return {200: {"description": "Server-sent events.", "content": content}}
 
 
 class StreamCutError(Exception):

@@ -271,9 +271,6 @@ class Direct:
     def result(self, identity: str, folder: Path, *, unpack: bool) -> Path:  # noqa: ARG002 - the port's
         self._refuse("a result")
 
-    def file(self, identity: str, path: str) -> bytes:  # noqa: ARG002 - the port's
-        self._refuse("a file of a result")
-
     def files(self, identity: str) -> list[tuple[str, int]]:  # noqa: ARG002 - the port's
         self._refuse("the list of a result's files")
 

@@ -34,19 +34,19 @@ class Gateway:
 
     # Making
     def submit(self, order: Order) -> Info:
-        body = dict(order.body)
-        if self._namespace and "namespace" not in body:
-            body["namespace"] = self._namespace
+        body = self._body(order)
         if not order.is_sweep:
             job: Job = self._client.submit(key=order.key, **body)
             return job.info
         sweep: Sweep = self._client.sweep(key=order.key, **_sweep_fields(body))
         return sweep.info
 
+    def _body(self, order: Order) -> dict[str, Any]:
+        elsewhere = {"namespace": self._namespace} if self._namespace else {}
+        return {**elsewhere, **order.body}
+
     def plan(self, order: Order) -> Plan | None:
-        body = dict(order.body)
-        if self._namespace and "namespace" not in body:
-            body["namespace"] = self._namespace
+        body = self._body(order)
         if not order.is_sweep:
             return self._client.submit(dry_run=True, **body)
         return self._client.sweep(dry_run=True, **_sweep_fields(body))
@@ -109,9 +109,6 @@ class Gateway:
     def result(self, identity: str, folder: Path, *, unpack: bool) -> Path:
         one = self._either(identity)
         return one.result(folder, unpack=unpack) if isinstance(one, Sweep) else one.download(folder, unpack=unpack)
-
-    def file(self, identity: str, path: str) -> bytes:
-        return self._client.job(identity).file(path)
 
     def files(self, identity: str) -> list[tuple[str, int]]:
         return [(one.path, one.bytes) for one in self._client.job(identity).artifacts().files]

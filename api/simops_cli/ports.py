@@ -1,7 +1,7 @@
 """What the commands need of the place where runs are: one port, with an adapter for a gateway and one for Kubernetes itself."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,7 +65,7 @@ class Check:
     found: str = ""
     remedy: str = ""
     """What to do about it."""
-    details: tuple[str, ...] = field(default=())
+    details: tuple[str, ...] = ()
 
 
 class Backend(Protocol):
@@ -108,9 +108,6 @@ class Backend(Protocol):
 
     def result(self, identity: str, folder: Path, *, unpack: bool) -> Path:
         """Bring what it has left into a folder."""
-
-    def file(self, identity: str, path: str) -> bytes:
-        """Return one file of a run's result."""
 
     def files(self, identity: str) -> list[tuple[str, int]]:
         """Return names and bytes of the files of a run's result."""

@@ -28,11 +28,9 @@ def is_watched() -> bool:
 
 def show(found: Sequence[Found], form: Form, *, empty: str = "") -> None:
     """Print runs, sweeps or points."""
+    if data(list(found), form):
+        return
     match form:
-        case Form.JSON:
-            out(output.as_json(list(found)))
-        case Form.YAML:
-            out(output.as_yaml(list(found)))
         case Form.NAME:
             for name in output.names(found):
                 out(name)
@@ -45,6 +43,14 @@ def show(found: Sequence[Found], form: Form, *, empty: str = "") -> None:
             else:
                 for line in output.aligned(table):
                     out(line)
+
+
+def data(value: Any, form: Form) -> bool:
+    """Print something as JSON or YAML, if that is the form; return whether it is."""
+    if form not in (Form.JSON, Form.YAML):
+        return False
+    out(output.as_json(value) if form is Form.JSON else output.as_yaml(value))
+    return True
 
 
 def rich_table(table: Sequence[Sequence[str]]) -> None:
@@ -73,16 +79,10 @@ _COLOURS = {"Succeeded": "green", "Failed": "red", "Cancelled": "yellow", "Runni
 
 def one(found: Found, form: Form) -> None:
     """Print one run or sweep."""
-    match form:
-        case Form.JSON:
-            out(output.as_json(found))
-        case Form.YAML:
-            out(output.as_yaml(found))
-        case Form.NAME:
-            out(found.id)
-        case _:
-            for line in output.details(found):
-                out(line)
+    if data(found, form):
+        return
+    for line in [found.id] if form is Form.NAME else output.details(found):
+        out(line)
 
 
 class Bar:

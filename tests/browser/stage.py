@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import os
 import socket
 import subprocess
@@ -10,7 +9,6 @@ import sys
 import threading
 import time
 import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 from contract.objects import Manifest, job
 from contract.server import Api
 from s3 import Store, store_in_memory
+from stored import zip_of
 
 from simops_crds.names import key_prefix, kubernetes_job_name
 
@@ -131,14 +130,10 @@ class Stage:
 
     def leave(self, name: str, files: dict[str, bytes], log: str = "", **status: Any) -> None:
         """End a job that has left these files and printed this."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in files.items():
-                archive.writestr(path, content)
         meta = self.api.read(job(name))["metadata"]
         pod = f"{kubernetes_job_name(name, meta['uid'])}-abcde"
         key = f"{key_prefix('default', name, meta['uid'])}/{pod}"
-        self.store.objects[f"{key}.zip"] = buffer.getvalue()
+        self.store.objects[f"{key}.zip"] = zip_of(files)
         self.store.objects[f"{key}.log"] = log.encode()
         artifacts = {"log": f"{key}.log", "bundle": f"{key}.zip"}
         self.finish(name, **{"podName": pod, "artifacts": artifacts, "exitCode": 0, "attempts": 1, **status})

@@ -2,16 +2,15 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from browser.stage import STARTED, Stage
 from contract.objects import Manifest, sweep
+from stored import put_points, zip_of
 
 from simops_crds.names import sweep_prefix
-from simops_crds.space import IndexBuilder, chunks
 
 Params = dict[str, Any]
 
@@ -24,14 +23,6 @@ def files_of(index: int, rows: int = 3, length: int = 40) -> dict[str, bytes]:
     np.save(out, field)
     lines = [f"{t / 10},{np.exp(-t * (index + 1) / 20):.6f}" for t in range(20)]
     return {"field.npy": out.getvalue(), "history.csv": "\n".join(["t,energy", *lines, ""]).encode()}
-
-
-def _bundle(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in files.items():
-            archive.writestr(path, content)
-    return out.getvalue()
 
 
 def make_sweep(
@@ -50,12 +41,7 @@ def make_sweep(
     manifest = sweep(name, space=space, template={"params": shared or {}})
     stage.make(manifest)
     prefix = sweep_prefix("default", name, stage.api.read(manifest)["metadata"]["uid"])
-    builder = IndexBuilder()
-    for chunk in chunks(points):
-        builder.add(chunk)
-        stage.store.objects[f"{prefix}/points/{chunk.ref.file}"] = chunk.data
-    index = builder.index()
-    stage.store.objects[f"{prefix}/points/index.json"] = index.to_json()
+    index = put_points(stage.store.objects, prefix, points)
     bundle = f"{prefix}/rounds/0/0/pod-0.zip"
     for ref in index.chunks:
         lines = []
@@ -65,7 +51,7 @@ def make_sweep(
             lines.append({"index": i, "seconds": 0.5, "round": 0, "pack": 0, "bundle": bundle, **how})
         stage.store.objects[f"{prefix}/table/{ref.file}"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
     files = {f"{i}/{path}": content for i in with_files for path, content in files_of(i).items()}
-    stage.store.objects[bundle] = _bundle(files)
+    stage.store.objects[bundle] = zip_of(files)
     last = len(points) - 1
     whole = {
         "phase": "Succeeded",

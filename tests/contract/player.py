@@ -4,12 +4,10 @@ The simulation is the real one, in batch mode for sweeps; keys and documents in 
 """
 
 import asyncio
-import io
 import json
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,10 @@ from typing import Any
 from contract.objects import JOB, SWEEP, Manifest
 from contract.server import Api
 from s3 import Store
+from stored import put_points, zip_of
 
 from simops_crds.names import key_prefix, sweep_prefix
 from simops_crds.space import expand
-from simops_crds.space.chunks import IndexBuilder, chunks
 from simops_crds.v1alpha1 import SimulationSweepSpec
 
 ENDED = {"startTime": "2026-11-23T16:00:00Z", "completionTime": "2026-11-23T16:00:05Z"}
@@ -45,12 +43,7 @@ def simulate(arguments: Iterable[str], **environ: Any) -> str:
 
 
 def zipped(folder: Path) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, str(path.relative_to(folder)))
-    return buffer.getvalue()
+    return zip_of({str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()})
 
 
 class Player:
@@ -88,12 +81,7 @@ class Player:
         prefix = sweep_prefix("default", meta["name"], meta["uid"])
         shared = dict(spec.template.params or {})
         points = list(expand(spec.space, shared))
-        builder = IndexBuilder()
-        for chunk in chunks(points):
-            builder.add(chunk)
-            self.store.objects[f"{prefix}/points/{chunk.ref.file}"] = chunk.data
-        index = builder.index()
-        self.store.objects[f"{prefix}/points/index.json"] = index.to_json()
+        index = put_points(self.store.objects, prefix, points)
         results = self._batch(meta["uid"], [shared | dict(point) for point in points])
         bundle = f"{prefix}/rounds/0/0/{meta['name']}-played.zip"
         self.store.objects[bundle] = zipped(self.folder / meta["uid"] / "outputs")

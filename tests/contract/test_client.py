@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-import io
 import random
-import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from clients import all_of, both, done
 from contract.objects import Manifest, job, sweep
 from contract.server import Api
 from s3 import Store, store_in_memory
+from stored import zip_of
 from unit.test_api_serving import serving, settings_of
 
 from simops_client import (
@@ -57,14 +56,10 @@ class World:
 
     def leave(self, name: str) -> tuple[str, str]:
         """Put a result of a job into the store; return the name of its Pod, and the key."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in FILES.items():
-                archive.writestr(path, content)
         meta = self.api.read(job(name))["metadata"]
         pod = f"{kubernetes_job_name(name, meta['uid'])}-abcde"
         key = f"{key_prefix('default', name, meta['uid'])}/{pod}.zip"
-        self.store.objects[key] = buffer.getvalue()
+        self.store.objects[key] = zip_of(FILES)
         return pod, key
 
     def print(self, name: str, lines: list[str]) -> None:

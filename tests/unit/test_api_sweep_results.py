@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stored import put_points
 from unit.test_api_sweeps import sweep
 
 from simops_api.artifacts.member import Bundles
@@ -29,7 +30,6 @@ from simops_api.sweeps.records import SweepRecord, sweep_record_of
 from simops_api.sweeps.shelf import Shelf
 from simops_api.sweeps.table import Columns, columns_of, csv_of, json_of, parquet_of
 from simops_crds.names import sweep_prefix
-from simops_crds.space import IndexBuilder, chunks
 
 SPACE = {"method": "grid", "axes": [{"name": "a", "integers": {"low": 0, "high": 9999}}]}
 FOLDER = sweep_prefix("lab", "sweep", "uid-sweep")
@@ -80,12 +80,7 @@ def result(index: int, **more: Any) -> dict[str, Any]:
 def swept(total: int, ended: int, failed: int | None = None, **status: Any) -> tuple[SweepRecord, Kept]:
     """A sweep of which the first points have ended, each pack of ten with a bundle."""
     kept = Kept()
-    builder = IndexBuilder()
-    for chunk in chunks({"a": i} for i in range(total)):
-        builder.add(chunk)
-        kept.objects[f"{FOLDER}/points/{chunk.ref.file}"] = chunk.data
-    index = builder.index()
-    kept.objects[f"{FOLDER}/points/index.json"] = index.to_json()
+    index = put_points(kept.objects, FOLDER, ({"a": i} for i in range(total)))
     for ref in index.chunks:
         lines = [
             result(i, **({"exitCode": 3, "reason": "ExitCode", "metrics": {}} if i == failed else {}))

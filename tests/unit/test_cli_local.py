@@ -193,15 +193,10 @@ def test_an_image_without_an_engine_says_what_to_do(
 
 
 def test_a_container_is_started_by_the_engine_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The engine is what a person has installed: here a script that says what it was asked for, and does what a container would.
-    engine = tmp_path / "docker"
-    engine.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$ASKED"\necho "{}" > "$OUT/metrics.json"\n')
-    engine.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    engine_in(tmp_path, 'echo "{}" > "$OUT/metrics.json"', monkeypatch)
     monkeypatch.setenv("OUT", str(tmp_path / "out"))
     assert app.run(["dev", "run", "lab/sim:1", "-p", "a=1", "--out", str(tmp_path / "out"), "--", "run.sh"]) == Exit.OK
-    asked = (tmp_path / "asked").read_text().splitlines()
+    asked = (tmp_path / "asked").read_text().split()
     assert asked[-4:] == ["run.sh", "lab/sim:1", "--a", "1"]
 
 

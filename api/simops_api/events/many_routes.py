@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES
 from simops_api.events.many import FeedQuery
-from simops_api.sse import LAST_EVENT_ID, EventStream
+from simops_api.sse import LAST_EVENT_ID, EventStream, declared
 
 router = APIRouter(prefix="/events", tags=["jobs"], responses=RESPONSES)
 
@@ -34,12 +34,7 @@ data: {}
 @router.get(
     "",
     response_class=Response,
-    responses={
-        200: {
-            "description": "Server-sent events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _CHANGES}},
-        }
-    },
+    responses=declared(_CHANGES),
 )
 async def follow_all(
     query: Annotated[FeedQuery, Query()],

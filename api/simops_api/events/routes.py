@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES
-from simops_api.sse import LAST_EVENT_ID, EventStream
+from simops_api.sse import LAST_EVENT_ID, EventStream, declared
 
 router = APIRouter(prefix="/jobs/{job_id}/events", tags=["jobs"], responses=RESPONSES)
 
@@ -26,12 +26,7 @@ data: {"status":"Succeeded","reason":"Completed","exit_code":0}
 @router.get(
     "",
     response_class=Response,
-    responses={
-        200: {
-            "description": "Server-sent events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STATES}},
-        }
-    },
+    responses=declared(_STATES),
 )
 async def follow_job(
     job_id: str,

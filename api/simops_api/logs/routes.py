@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES
-from simops_api.sse import LAST_EVENT_ID, ByteStream, EventStream
+from simops_api.sse import LAST_EVENT_ID, ByteStream, EventStream, declared
 
 router = APIRouter(prefix="/jobs/{job_id}/logs", tags=["logs"], responses=RESPONSES)
 
@@ -74,12 +74,7 @@ async def get_log(job_id: str, query: Annotated[LogQuery, Query()], gateway: Gat
 @router.get(
     "/stream",
     response_class=Response,
-    responses={
-        200: {
-            "description": "Server-sent events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _LINES}},
-        }
-    },
+    responses=declared(_LINES),
 )
 async def follow_log(
     job_id: str,

@@ -1,15 +1,16 @@
 """`simops doctor`."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import typer
 
 from simops_cli import place, terminal
 from simops_cli.commands import common
-from simops_cli.core import output
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
+from simops_cli.gateway import Gateway
 from simops_cli.ports import Check
 from simops_cli.settings import Options
 
@@ -24,10 +25,8 @@ def register(app: typer.Typer) -> None:
 def doctor(context: typer.Context, form: common.FormOption = Form.TABLE) -> None:
     """Look at cluster, CRDs, operator, gateway, store and your rights, and say what to do about what is wrong."""
     found = list(_checks(common.options(context)))
-    if form in (Form.JSON, Form.YAML):
-        plain = [{"what": c.what, "ok": c.ok, "found": c.found, "remedy": c.remedy} for c in found]
-        terminal.out(output.as_json(plain) if form is Form.JSON else output.as_yaml(plain))
-    else:
+    plain = [{"what": c.what, "ok": c.ok, "found": c.found, "remedy": c.remedy} for c in found]
+    if not terminal.data(plain, form):
         width = max(len(check.what) for check in found)
         for check in found:
             terminal.out(f"{_MARKS[check.ok]:<8}{check.what.ljust(width)}  {check.found}".rstrip())
@@ -41,12 +40,9 @@ def doctor(context: typer.Context, form: common.FormOption = Form.TABLE) -> None
 
 def _checks(options: Options) -> Iterator[Check]:
     """Give what is found at the gateway, where one is known, and in the cluster, where there is a kubeconfig."""
-    first = place.opened(options)
-    try:
+    with closing(place.opened(options)) as first:
         yield from first.checks()
-    finally:
-        first.close()
-    if not first.where.startswith("gateway"):
+    if not isinstance(first, Gateway):
         return
     try:
         cluster = place.opened(
@@ -55,7 +51,5 @@ def _checks(options: Options) -> Iterator[Check]:
     except InputError as error:
         yield Check("cluster", ok=None, found=f"not looked at: {error.what.partition('. ')[0]}")
         return
-    try:
+    with closing(cluster):
         yield from cluster.checks()
-    finally:
-        cluster.close()

@@ -146,8 +146,7 @@ def stats(context: typer.Context, form: common.FormOption = Form.TABLE) -> None:
     """Count runs by status, how many finish, and how long they take."""
     with common.backend(context) as there:
         found = there.stats()
-    if form in (Form.JSON, Form.YAML):
-        terminal.out(output.as_json(found) if form is Form.JSON else output.as_yaml(found))
+    if terminal.data(found, form):
         return
     rows = [["STATUS", "RUNS"], *([name, str(count)] for name, count in found.by_status.items())]
     rows += [["all", str(found.total)]]

@@ -13,7 +13,7 @@ from simops_cli.core import output, times
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Picture
-from simops_cli.watching import Arriving
+from simops_cli.watching import arriving
 
 
 class TableForm(StrEnum):
@@ -45,7 +45,7 @@ def result(
     folder = out or Path(identity)
     hints.resume_by(f"what has arrived is kept. Go on by: simops result {identity} --out {folder}")
     quiet = common.options(context).quiet
-    with common.backend(context) as there, Arriving(folder, identity, unpack=unpack, quiet=quiet):
+    with common.backend(context) as there, arriving(folder, identity, unpack=unpack, quiet=quiet):
         path = there.result(identity, folder, unpack=unpack)
     terminal.out(str(path))
 
@@ -54,9 +54,7 @@ def files(context: typer.Context, identity: common.Identity, form: common.FormOp
     """List the files that a run has left."""
     with common.backend(context) as there:
         found = there.files(identity)
-    if form in (Form.JSON, Form.YAML):
-        plain = [{"path": path, "bytes": size} for path, size in found]
-        terminal.out(output.as_json(plain) if form is Form.JSON else output.as_yaml(plain))
+    if terminal.data([{"path": path, "bytes": size} for path, size in found], form):
         return
     rows = [[path] if form is Form.NAME else [path, times.size(size)] for path, size in found]
     for line in output.aligned(rows) if rows else []:

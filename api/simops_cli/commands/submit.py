@@ -11,7 +11,7 @@ import typer
 from simops_cli import hints, terminal
 from simops_cli.commands import common
 from simops_cli.commands.logs import follow_log
-from simops_cli.core import exits, manifests, output, params, space, times
+from simops_cli.core import exits, manifests, params, space, times
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
@@ -159,9 +159,7 @@ def _plan(there: Backend, orders: Sequence[Order], form: Form) -> None:
         plan = there.plan(order)
         if plan is None:
             terminal.say("it would be taken; how many points it has is said by a gateway")
-        elif form in (Form.JSON, Form.YAML):
-            terminal.out(output.as_json(plan) if form is Form.JSON else output.as_yaml(plan))
-        else:
+        elif not terminal.data(plan, form):
             about = "" if plan.points_exact else "at most "
             estimate = f", about {times.span(plan.estimated_seconds)}" if plan.estimated_seconds else ""
             terminal.out(

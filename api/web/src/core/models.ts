@@ -34,8 +34,8 @@ export interface Artifacts {
   [more: string]: unknown;
 }
 
-/** A run, or a point of a sweep. */
-export interface Job {
+/** What runs and sweeps have alike. */
+interface Common {
   id: string;
   name: string;
   namespace: string;
@@ -47,18 +47,22 @@ export interface Job {
   command?: string[];
   args?: string[];
   params: Record<string, Scalar>;
-  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
-  timeout_seconds?: number;
-  metadata?: Record<string, string>;
   labels?: Record<string, string>;
   cancelled: boolean;
   suspended: boolean;
-  archived?: boolean;
-  sweep?: string;
-  index?: number;
   created_at: string;
   started_at?: string;
   completed_at?: string;
+}
+
+/** A run, or a point of a sweep. */
+export interface Job extends Common {
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+  timeout_seconds?: number;
+  metadata?: Record<string, string>;
+  archived?: boolean;
+  sweep?: string;
+  index?: number;
   exit_code?: number;
   seconds?: number;
   attempts?: number;
@@ -74,29 +78,12 @@ export interface PointCounts {
   reused?: number;
 }
 
-export interface Sweep {
-  id: string;
-  name: string;
-  namespace: string;
-  uid: string;
-  status: Phase;
-  reason?: string;
-  message?: string;
-  image: string;
-  command?: string[];
-  args?: string[];
-  params: Record<string, Scalar>;
+export interface Sweep extends Common {
   space: Record<string, unknown>;
   parallelism?: number;
   points_per_pod?: number | string;
-  cancelled: boolean;
-  suspended: boolean;
   archived: boolean;
-  labels?: Record<string, string>;
   points: PointCounts;
-  created_at: string;
-  started_at?: string;
-  completed_at?: string;
   estimated_completion_at?: string;
   rounds: number;
 }

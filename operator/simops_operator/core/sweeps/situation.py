@@ -1,5 +1,6 @@
 """What is known of a sweep when the next step is decided (pure)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -82,9 +83,14 @@ class Situation:
         return round_job_name(self.sweep.name, self.sweep.uid, self.facts.books.rounds)
 
     @property
+    def told_of(self) -> Mapping[str, str] | None:
+        """What the status says of the present round; None: nothing."""
+        return next((r for r in self.sweep.status.get("rounds") or [] if r.get("job") == self.job_name), None)
+
+    @property
     def was_made(self) -> bool:
         """Whether the status says that the Job of the present round was made."""
-        return any(r.get("job") == self.job_name for r in self.sweep.status.get("rounds") or [])
+        return self.told_of is not None
 
     @property
     def retries(self) -> int:

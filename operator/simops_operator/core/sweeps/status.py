@@ -137,8 +137,7 @@ def remembered(books: Books, at: Situation, this: Round) -> Books:
     """Return the books with the round that is ending, if a Job was made for it."""
     if at.job is None and not at.was_made and not at.facts.results.ended.ranges:
         return books
-    told_of = next((r for r in at.sweep.status.get("rounds") or [] if r.get("job") == at.job_name), None)
-    past: Past = {"completionTime": format_time(at.now), **(told_of or _entry(at, this))}
+    past: Past = {"completionTime": format_time(at.now), **(at.told_of or _entry(at, this))}
     return books.remember(past, at.sweep.status.get("startTime") or _started(at) or "")
 
 
