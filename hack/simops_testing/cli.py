@@ -1,12 +1,14 @@
-"""Run the tests: the unit tests on all cores, then those that need an API server, a store or a cluster, one after another.
+"""Run the tests: the unit tests on all cores, then those that need a whole cluster and, beside them, those that an API server and a store are enough for.
 
     hack/test [--cluster NAME] [arguments of pytest …]
 
-Arguments are given to both; paths choose which of the two run. Exits with what pytest has exited with; where one of the two has found no test to run
-(`-k`), the other one decides.
+Arguments are given to each; paths choose which of them run. Tests of a cluster mostly wait for it: so two cores do both in the time of one. What the
+second call prints comes when it is over, out/test/parts.log has it before. Exits with the worst of what pytest has exited with; one that has found
+no test to run (`-k`) leaves that to the others. A debugger (`--pdb`, `-s`) has the terminal for itself: one after another.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST = [sys.executable, "-m", "pytest"]
 NO_TESTS = 5
-UNIT, REST = ["tests/unit"], ["tests/contract", "tests/browser", "tests/integration", "tests/chaos", "tests/e2e"]
+UNIT = ["tests/unit"]
+PARTS = ["tests/contract", "tests/browser", "tests/integration"]
+WHOLE = ["tests/chaos", "tests/e2e"]
+_PARTS_LOG = ROOT / "out" / "test" / "parts.log"
+_TEARDOWN_SECONDS = 60.0
 
 
 def chosen(arguments: list[str], folders: list[str]) -> list[str] | None:
@@ -41,24 +47,74 @@ def worst(codes: list[int]) -> int:
     return max(ran, default=NO_TESTS)
 
 
+def wants_terminal(arguments: list[str]) -> bool:
+    """Whether someone looks at a test while it runs."""
+    return bool({"-s", "--capture=no", "--pdb", "--trace"} & set(arguments))
+
+
+def coverage_of(name: str) -> dict[str, str]:
+    """Return the environment of a call that measures into a file of its own."""
+    return {**os.environ, "COVERAGE_FILE": str(ROOT / f".coverage.{name}")}
+
+
+def ended(process: "subprocess.Popen[bytes]") -> None:
+    """Let an interrupted call of pytest remove what it has made; end it if it does not."""
+    try:
+        process.wait(_TEARDOWN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def beside(command: list[str], other: list[str]) -> list[int]:
+    """Run ``command`` on this terminal and ``other`` beside it; print what the other one has said when both are over."""
+    _PARTS_LOG.parent.mkdir(parents=True, exist_ok=True)
+    with _PARTS_LOG.open("w") as log:
+        second = subprocess.Popen(other, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=coverage_of("parts"))
+        try:
+            code = subprocess.run(command, cwd=ROOT, check=False, env=coverage_of("whole")).returncode
+            codes = [second.wait(), code]
+        except KeyboardInterrupt:  # the terminal has told both
+            ended(second)
+            raise
+    print(_PARTS_LOG.read_text(), flush=True)
+    return codes
+
+
+def report() -> None:
+    """Print how much of the code all of them have run."""
+    tool = [sys.executable, "-m", "coverage"]
+    subprocess.run([*tool, "combine", "--quiet"], cwd=ROOT, check=False)
+    subprocess.run([*tool, "report"], cwd=ROOT, check=False)
+
+
+def run(calls: dict[str, list[str]], *, side_by_side: bool) -> list[int]:
+    """Run calls of pytest and return their exit codes."""
+    if side_by_side and {"parts", "whole"} <= calls.keys():
+        return beside(calls["whole"], calls["parts"])
+    return [
+        subprocess.run(command, cwd=ROOT, check=False, env=coverage_of(name)).returncode
+        for name, command in calls.items()
+    ]
+
+
 def main() -> int:
     """Run them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cluster", default="simops-test", help="name of the cluster that the tests bring up")
     known, arguments = parser.parse_known_args()
-    cover = ["--cov", "--cov-report="]
+    common = [*PYTEST, "--cov", "--cov-report="]
     codes = []
     try:
-        unit = chosen(arguments, UNIT)
-        if unit is not None:
-            command = [*PYTEST, "-n", "auto", "--dist", "worksteal", *cover, *unit]
-            codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
-        rest = chosen(arguments, REST)
-        stops = {"-x", "--exitfirst"} & set(arguments) and codes and codes[0] not in (0, NO_TESTS)
-        if rest is not None and not stops:
-            cover = ["--cov", "--cov-append", "--cov-report=term"]
-            command = [*PYTEST, *cover, "--durations=25", *cluster_options(known.cluster), *rest]
-            codes.append(subprocess.run(command, cwd=ROOT, check=False).returncode)
+        if (unit := chosen(arguments, UNIT)) is not None:
+            codes += run({"unit": [*common, "-n", "auto", "--dist", "worksteal", *unit]}, side_by_side=False)
+        stops = {"-x", "--exitfirst"} & set(arguments) and worst(codes) not in (0, NO_TESTS)
+        if not stops:
+            found = {"parts": chosen(arguments, PARTS), "whole": chosen(arguments, WHOLE)}
+            options = ["--durations=25", *(cluster_options(known.cluster) if any(found.values()) else [])]
+            calls = {name: [*common, *options, *paths] for name, paths in found.items() if paths is not None}
+            codes += run(calls, side_by_side=not wants_terminal(arguments))
+        report()
     finally:
         down = [sys.executable, str(ROOT / "hack" / "cluster"), "down", "--name", known.cluster]
         subprocess.run(down, cwd=ROOT, check=False)

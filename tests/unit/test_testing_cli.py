@@ -1,22 +1,35 @@
-"""Which tests a command runs, and how two calls of pytest end as one."""
+"""Which tests a command runs, and how several calls of pytest end as one."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from simops_testing.cli import NO_TESTS, REST, UNIT, chosen, worst
+from simops_testing import cli
+from simops_testing.cli import NO_TESTS, PARTS, UNIT, WHOLE, beside, chosen, wants_terminal, worst
 
 
-def test_without_paths_both_run_with_the_same_arguments() -> None:
+def test_without_paths_all_run_with_the_same_arguments() -> None:
     assert chosen(["-k", "bundle"], UNIT) == ["tests/unit", "-k", "bundle"]
-    assert chosen(["-k", "bundle"], REST) == [*REST, "-k", "bundle"]
+    assert chosen(["-k", "bundle"], PARTS) == [*PARTS, "-k", "bundle"]
+    assert chosen(["-k", "bundle"], WHOLE) == [*WHOLE, "-k", "bundle"]
 
 
 def test_a_path_chooses_who_runs() -> None:
     arguments = ["tests/e2e/test_job_heat.py", "-x"]
     assert chosen(arguments, UNIT) is None
-    assert chosen(arguments, REST) == arguments
+    assert chosen(arguments, PARTS) is None
+    assert chosen(arguments, WHOLE) == arguments
     both = ["tests/unit/test_cache.py", "tests/contract", "-q"]
     assert chosen(both, UNIT) == ["tests/unit/test_cache.py", "-q"]
-    assert chosen(both, REST) == ["tests/contract", "-q"]
+    assert chosen(both, PARTS) == ["tests/contract", "-q"]
+    assert chosen(both, WHOLE) is None
+
+
+def test_every_folder_of_tests_is_run_by_one_of_them() -> None:
+    folders = {f"tests/{p.parent.name}" for p in Path(cli.ROOT, "tests").glob("*/test_*.py")}
+    assert folders <= {*UNIT, *PARTS, *WHOLE}
 
 
 @pytest.mark.parametrize(
@@ -34,3 +47,48 @@ def test_a_path_chooses_who_runs() -> None:
 )
 def test_what_one_of_them_finds_no_test_for_the_other_one_decides(codes: list[int], code: int) -> None:
     assert worst(codes) == code
+
+
+def test_two_that_run_side_by_side_each_say_how_they_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(cli, "_PARTS_LOG", tmp_path / "out" / "parts.log")
+    meet = "import pathlib,sys,time; me,other=map(pathlib.Path,sys.argv[1:3]); me.touch(); end=time.monotonic()+30\n"
+    meet += "while not other.exists() and time.monotonic()<end: time.sleep(.01)\n"
+    meet += "print('said by', me.name); sys.exit(3 if not other.exists() else len(me.name)-1)"
+    one = [sys.executable, "-c", meet, str(tmp_path / "a"), str(tmp_path / "bb")]
+    two = [sys.executable, "-c", meet, str(tmp_path / "bb"), str(tmp_path / "a")]
+    assert beside(one, two) == [1, 0]
+    printed = capfd.readouterr().out
+    assert printed.index("said by a") < printed.index("said by bb")
+
+
+def test_the_one_beside_ends_when_the_first_is_interrupted_even_if_it_does_not_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(cli, "_PARTS_LOG", tmp_path / "parts.log")
+    monkeypatch.setattr(cli, "_TEARDOWN_SECONDS", 0.1)
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def remembered(*args: object, **options: object) -> subprocess.Popen[bytes]:
+        process = popen(*args, **options)  # type: ignore[call-overload]
+        started.append(process)
+        return process  # type: ignore[no-any-return]
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", remembered)
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        beside(["true"], [sys.executable, "-c", "import time; time.sleep(600)"])
+    assert started[0].poll() is not None
+
+
+@pytest.mark.parametrize("argument", ["-s", "--pdb", "--trace", "--capture=no"])
+def test_a_debugger_has_the_terminal_for_itself(argument: str) -> None:
+    assert wants_terminal(["tests", argument])
+    assert not wants_terminal(["tests", "-q"])
