@@ -11,12 +11,12 @@ from pathlib import Path
 from browser.stage import Gateway, Stage, a_store
 from contract.server import DEADLINE, ROOT, Api, api_server, hack_cluster
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from localcluster.browser import launch_options
 from localcluster.progress import say, step
 from simops_assets.build import build
-from simops_screenshots.world import fill
+from simops_screenshots.world import COMPARED, MAP, fill
 
 IMAGES = ROOT / "docs" / "images"
 MOST_BYTES = 150_000
@@ -25,6 +25,9 @@ PAGES = {
     "jobs": "/ui",
     "sweeps": "/ui/sweeps",
     "job": "/ui/job?id=heat-demo&file=field.png",
+    "sweep": f"/ui/sweep?id={MAP}",
+    "compare": "/ui/compare?" + "&".join(f"id={name}" for name in COMPARED),
+    "submit": "/ui/submit?from=heat-demo",
 }
 """Name → address. Each is one picture in docs/images."""
 
@@ -65,17 +68,25 @@ def small(path: Path) -> None:
     reduced.save(path, optimize=True)
 
 
-def show(browser: Browser, stage: Stage, address: str, width: int, height: int, scheme: str) -> Page:
+def whole(page: Page, name: str) -> list[Locator]:
+    """What is seen of a page when it has everything."""
+    drawn = page.get_by_role("img").first
+    return {
+        "job": [page.get_by_text(re.compile("^Complete ·")), drawn],
+        "sweep": [drawn, page.get_by_role("table", name="Points").get_by_role("link").first],
+        "compare": [drawn],
+        "submit": [page.get_by_role("complementary", name="Forecast").get_by_text("Estimated")],
+    }.get(name, [page.get_by_role("grid").get_by_role("link").first])
+
+
+def show(browser: Browser, stage: Stage, name: str, width: int, height: int, scheme: str) -> Page:
     """Open a page, and wait until it has everything."""
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-    page.goto(f"{stage.url}{address}")
+    page.goto(f"{stage.url}{PAGES[name]}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_load_state("load")
-    if "/job?" in address:
-        expect(page.get_by_text(re.compile("^Complete ·"))).to_be_visible()
-        expect(page.get_by_role("img")).to_be_visible()
-    else:
-        expect(page.get_by_role("grid").get_by_role("link").first).to_be_visible()
+    for part in whole(page, name):
+        expect(part).to_be_visible()
     return page
 
 
@@ -95,10 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     schemes = ["light", "dark"] if arguments.all else ["light"]
     with staged(arguments.kubeconfig) as stage, sync_playwright() as playwright, step("Taking pictures"):
         browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
-        for name, address in PAGES.items():
+        for name in PAGES:
             for width, height in sizes:
                 for scheme in schemes:
-                    page = show(browser, stage, address, width, height, scheme)
+                    page = show(browser, stage, name, width, height, scheme)
                     more = f"-{width}-{scheme}" if arguments.all else ""
                     path = folder / f"{name}{more}.png"
                     page.screenshot(path=path, full_page=bool(arguments.all) and width < 640)

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 from browser.stage import Stage, until
+from browser.swept import make_sweep
 from contract.objects import axes, axis, job, sweep
 from matplotlib.figure import Figure
 
 LENGTH = 1.0
+MAP = "scan-plate"
+COMPARED = [f"{MAP}-{index}" for index in (2, 6, 13)]
 
 
 def _ago(seconds: float) -> str:
@@ -72,6 +75,32 @@ def log_lines(steps: int) -> str:
     return "\n".join([*lines, "heat1d: finished", ""])
 
 
+def mapped(stage: Stage) -> None:
+    """Make a sweep that has ended: how warm the middle of a plate is after a second, over its diffusivity and length."""
+    diffusivities = [float(f"{d:.4g}") for d in np.geomspace(0.001, 0.1, 20)]
+    lengths = [float(f"{x:.4g}") for x in np.linspace(0.2, 1.0, 9)]
+    space = axes(
+        axis("diffusivity", logspace={"start": 0.001, "stop": 0.1, "num": 20}),
+        axis("length", linspace={"start": 0.2, "stop": 1.0, "num": 9}),
+    )
+    points = [{"diffusivity": d, "length": x} for d in diffusivities for x in lengths]
+    make_sweep(
+        stage,
+        MAP,
+        space,
+        points,
+        lambda point: {
+            "final_center_temp": 100 * math.exp(-point["diffusivity"] * (math.pi / point["length"]) ** 2),
+            "steps": 200.0,
+        },
+        failed=[9 * 19, 9 * 19 + 1],
+        with_files=range(len(points)),
+        shared={"time_steps": 200, "method": "crank-nicolson"},
+        startTime=_ago(300),
+        completionTime=_ago(120),
+    )
+
+
 def fill(stage: Stage) -> None:
     """Make everything."""
     params = {"length": 1.0, "time_steps": 200, "diffusivity": 0.01, "initial_temp": 100.0, "method": "crank-nicolson"}
@@ -90,6 +119,7 @@ def fill(stage: Stage) -> None:
         activePoints="42-49",
         startTime=_ago(400),
     )
+    mapped(stage)
     # Objects of one second are listed by name; the runs are to stand above the points.
     made = int(time.time())
     until(lambda: int(time.time()) > made + 1, "the next second")
