@@ -519,6 +519,8 @@ class FakeStore:
         found = self._world.objects.get(key)
         return found.decode() if isinstance(found, bytes) else found
 
+    get_left = get_text
+
     async def put_json(self, key: str, value: Any) -> None:
         self._call("put_json")
         self._world.objects[key] = json.dumps(value)

@@ -98,21 +98,7 @@ class Store:
         Raises:
             StoreError: the store does not answer, or refuses.
         """
-
-        def call() -> bytes | None:
-            try:
-                response = self._connection.client().get_object(self._bucket, key)
-            except S3Error as error:
-                if _is_nothing(error):
-                    return None
-                raise
-            try:
-                return response.read()
-            finally:
-                response.close()
-                response.release_conn()
-
-        return await self._connection.run(key, call)
+        return await self._connection.get(key, nothing=_is_nothing)
 
     async def put(self, key: str, data: bytes) -> None:
         """Store bytes. The bucket is made if it is missing and may be made.

@@ -15,11 +15,17 @@ from minio.error import MinioException, S3Error
 
 T = TypeVar("T")
 
+MAX_OBJECT = 256 << 20
+"""Bytes of an object that is read as a whole: far more than any has."""
 _MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound"})
 
 
 class StoreError(Exception):
     """The store did not do what it was asked for; the text says what and why. Worth trying again."""
+
+
+class TooLargeError(StoreError):
+    """An object has more bytes than anything that SimOps writes under such a key; none of it was read."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,37 @@ class Bucket:
             self._failed()
             self._client = None  # keys may have been changed
             raise StoreError(f"{what}: {error}") from error
+
+    async def get(
+        self, key: str, limit: int = MAX_OBJECT, nothing: Callable[[S3Error], bool] | None = None
+    ) -> bytes | None:
+        """Return a small object, None if there is none, as ``nothing`` says of an error (default: `is_missing`).
+
+        Raises:
+            TooLargeError: it has more than ``limit`` bytes. Who has a namespace's keys to the store can put anything there, and it would be held in memory.
+            StoreError: the store does not answer, or refuses.
+        """
+
+        def call() -> bytes | int | None:
+            try:
+                response = self.client().get_object(self.name, key)
+            except S3Error as error:
+                if (nothing or is_missing)(error):
+                    return None
+                raise
+            try:
+                size = int(response.headers["Content-Length"])
+                return response.read() if size <= limit else size
+            finally:
+                response.close()
+                response.release_conn()
+
+        found = await self.run(key, call)
+        if isinstance(found, int):
+            raise TooLargeError(
+                f"{key} has {found} bytes, more than the {limit} that SimOps reads of it: it was not written by SimOps"
+            )
+        return found
 
     async def ensure(self, *, may_make: bool) -> None:
         """Make the bucket if it is missing and may be made.

@@ -225,7 +225,7 @@ class Reconciler:
             case actions.ArchiveLog(pod):
                 memory.logs[pod] = await self._archive_log(run, pod)
             case actions.FetchSummary(pod):
-                text = await self._store.get_text(f"{_prefix(run)}/{pod}.json")
+                text = await self._store.get_left(f"{_prefix(run)}/{pod}.json")
                 memory.summaries[pod] = parse_summary(text) if text else None
             case actions.WriteRecord(status):
                 await self._write_record(run, status, memory)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -12,13 +13,16 @@ from typing import Any, BinaryIO, cast
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException, S3Error
 
-from simops_io.s3 import Address, Bucket, StoreError, is_missing
+from simops_io.s3 import Address, Bucket, StoreError, TooLargeError, is_missing
 from simops_operator import metrics
 from simops_operator.grants import grants_in, make_known
 from simops_operator.settings import Settings
 
 __all__ = ["Store", "StoreError"]
 
+MAX_LEFT = 64 << 20
+"""Bytes of the results of the points of one Pod: its metrics have 16 MiB together, the rest of 100,000 lines no more than that."""
+log = logging.getLogger(__name__)
 _PART_BYTES = 5 << 20
 _THREADS = 8
 _GRANT_SECONDS = 60.0
@@ -72,22 +76,18 @@ class Store:
         return await self._run(key, call)
 
     async def get_text(self, key: str) -> str | None:
-        """Return a small object as text, None if there is none."""
+        """Return a small object that operator or gateway wrote as text, None if there is none."""
+        data = await self._connection.get(key)
+        return None if data is None else data.decode()
 
-        def call() -> str | None:
-            try:
-                response = self._minio().get_object(self._bucket, key)
-            except S3Error as error:
-                if is_missing(error):
-                    return None
-                raise
-            try:
-                return response.read().decode()
-            finally:
-                response.close()
-                response.release_conn()
-
-        return await self._run(key, call)
+    async def get_left(self, key: str) -> str | None:
+        """Return what a Pod left as text; None if it left nothing, or more than a Pod of SimOps leaves."""
+        try:
+            data = await self._connection.get(key, MAX_LEFT)
+        except TooLargeError as error:
+            log.warning("taken as missing: %s", error)
+            return None
+        return None if data is None else data.decode()
 
     async def put_json(self, key: str, value: Any) -> None:
         """Store a value as JSON."""

@@ -130,7 +130,7 @@ class Shelf:
 
     async def read_lines(self, number: int, pack: int, pod: str) -> tuple[Line, ...]:
         """Return the results that a Pod left, none when it left none."""
-        text = await self._store.get_text(f"{self.folder(number, pack)}/{pod}.jsonl")
+        text = await self._store.get_left(f"{self.folder(number, pack)}/{pod}.jsonl")
         return parse_lines(text) if text else ()
 
     async def find_results(self, this: Round, known: Indexes) -> list[Pack]:

@@ -1,0 +1,61 @@
+"""What a Pod, or whoever has the keys of its namespace, puts into the store is not read into memory without a limit."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from s3 import Store as Kept
+from s3 import store_in_memory
+
+from simops_io.s3 import Address, Bucket, StoreError, TooLargeError
+from simops_operator import store as operators
+from simops_operator.settings import Settings
+
+LIMIT = 1000
+
+
+@pytest_asyncio.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+    async with store_in_memory(tmp_path) as (store, _):
+        yield store
+
+
+@pytest.fixture
+def address(kept: Kept, tmp_path: Path) -> Address:
+    return Address(kept.endpoint, "simops", "us-east-1", str(tmp_path))
+
+
+async def test_an_object_is_read_up_to_the_limit_and_no_byte_of_a_larger_one(kept: Kept, address: Address) -> None:
+    bucket = Bucket(address, 1)
+    kept.objects |= {"right": b"x" * LIMIT, "large": b"x" * (64 << 20)}
+    assert await bucket.get("right", LIMIT) == b"x" * LIMIT
+    assert await bucket.get("absent", LIMIT) is None
+    kept.reset()
+    with pytest.raises(TooLargeError, match="large has 67108864 bytes, more than the 1000"):
+        await bucket.get("large", LIMIT)
+    await kept.idle.wait()
+    assert kept.sent < 32 << 20  # what was under way when the connection was closed
+    assert await bucket.get("right", LIMIT) == b"x" * LIMIT, "the connection is good for the next one"
+    bucket.close()
+
+
+async def test_what_a_pod_left_is_taken_as_missing_when_no_pod_leaves_so_much(
+    kept: Kept, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators, "MAX_LEFT", LIMIT)
+    store = operators.Store(
+        Settings(
+            store_endpoint=address.endpoint,
+            store_credentials=address.credentials,
+            store_bucket=address.bucket,
+        )
+    )
+    kept.objects |= {"right": b"x" * LIMIT, "large": b"x" * (LIMIT + 1)}
+    assert await store.get_left("right") == "x" * LIMIT
+    assert await store.get_left("large") is None
+    assert await store.get_text("large") == "x" * (LIMIT + 1)
+    kept.refuses = 403
+    with pytest.raises(StoreError):
+        await store.get_left("right")
+    store.close()
