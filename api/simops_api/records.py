@@ -95,9 +95,10 @@ def document_of(obj: Mapping[str, Any], job_id: str, *, archived: bool = False) 
         "command": spec.get("command"),
         "args": spec.get("args"),
         "params": spec.get("params") or {},
-        "resources": spec.get("resources"),
+        **how_of(spec),
         "timeout_seconds": spec.get("timeoutSeconds"),
-        "metadata": spec.get("metadata"),
+        "retries": spec.get("retries"),
+        "ttl_seconds_after_finished": spec.get("ttlSecondsAfterFinished"),
         "labels": meta.get("labels"),
         "cancelled": bool(spec.get("cancelled")),
         "suspended": bool(spec.get("suspend")),
@@ -111,6 +112,21 @@ def document_of(obj: Mapping[str, Any], job_id: str, *, archived: bool = False) 
         "artifacts": status.get("artifacts"),
     }
     return {name: value for name, value in whole.items() if value is not None}
+
+
+def how_of(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where and with what a run, or each point of a sweep, is run, in the words of a request."""
+    return {
+        "env": run.get("env") or None,
+        "resources": run.get("resources"),
+        "network": run.get("network"),
+        "priority_class_name": run.get("priorityClassName"),
+        "node_selector": run.get("nodeSelector") or None,
+        "tolerations": run.get("tolerations") or None,
+        "queue_name": run.get("queueName"),
+        "pending_timeout_seconds": run.get("pendingTimeoutSeconds"),
+        "metadata": run.get("metadata"),
+    }
 
 
 def seconds_of(text: Any) -> float | None:

@@ -22,7 +22,19 @@ class ArtifactsInfo(_Answer):
     bytes: int | None = None
 
 
-class JobInfo(_Answer):
+class _HowRun(_Answer):
+    env: list[dict[str, str]] | None = None
+    resources: dict[str, Any] | None = None
+    network: str | None = None
+    """None, Cluster or Internet."""
+    priority_class_name: str | None = None
+    node_selector: dict[str, str] | None = None
+    tolerations: list[dict[str, Any]] | None = None
+    queue_name: str | None = None
+    pending_timeout_seconds: int | None = None
+
+
+class JobInfo(_HowRun):
     """A run, or a point of a sweep, as it was when it was read."""
 
     id: str
@@ -37,8 +49,9 @@ class JobInfo(_Answer):
     command: list[str] | None = None
     args: list[str] | None = None
     params: dict[str, Scalar] = Field(default_factory=dict)
-    resources: dict[str, Any] | None = None
     timeout_seconds: int | None = None
+    retries: int | None = None
+    ttl_seconds_after_finished: int | None = None
     metadata: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     cancelled: bool = False
@@ -66,7 +79,7 @@ class PointCounts(_Answer):
     reused: int | None = None
 
 
-class SweepInfo(_Answer):
+class SweepInfo(_HowRun):
     """A sweep as it was when it was read."""
 
     id: str
@@ -86,7 +99,7 @@ class SweepInfo(_Answer):
     retries_per_point: int | None = None
     max_failed_points: int | None = None
     reuse: bool | None = None
-    resources: dict[str, Any] | None = None
+    batch: bool | None = None
     timeout_seconds: int | None = None
     metadata: dict[str, str] | None = None
     labels: dict[str, str] | None = None

@@ -152,6 +152,8 @@ def test_what_is_refused_is_said_in_the_gateways_words(
     held.page.get_by_role("button", name="Cancel…").click()
     held.page.get_by_role("button", name="Cancel the job").click()
     expect(held.page.get_by_text("Not permitted")).to_be_visible()
+    expect(held.page.get_by_text("told to stop")).to_have_count(0)
+    expect(held.page.get_by_role("button", name="Cancel…")).to_be_visible()
     assert not stage.api.read(job("heat"))["spec"]["cancelled"]
     held.page.evaluate("sessionStorage.setItem('simops.token', 'expired')")
     held.go("/ui/job?id=heat")

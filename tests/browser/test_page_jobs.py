@@ -1,12 +1,13 @@
 """Signing in, and the lists of jobs and sweeps, in a real browser."""
 
+import json
 import re
 from collections.abc import Callable
 
 from browser.held import Held
 from browser.stage import Stage
 from contract.objects import axes, axis, job, sweep
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 MANY = 10_000
 FIRST_VIEW_BYTES = 400_000
@@ -34,6 +35,26 @@ def test_who_has_no_token_is_asked_for_one_and_a_wrong_one_is_not_taken(
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_gateway_that_cannot_say_who_somebody_is_yet_is_asked_again(signed_in: Held, stage: Stage) -> None:
+    stage.make(job("heat"))
+    answers = [503, 429]
+
+    def busy(route: Route) -> None:
+        if not answers:
+            route.continue_()
+            return
+        body = json.dumps(
+            {"type": "about:blank", "title": "busy", "status": answers[0], "detail": "the API server does not answer"}
+        )
+        route.fulfill(status=answers.pop(0), content_type="application/problem+json", body=body)
+
+    signed_in.page.route("**/api/v1/me", busy)
+    signed_in.go("/ui")
+    expect(signed_in.page.get_by_role("alert")).to_have_text("the API server does not answer")
+    expect(signed_in.page.get_by_role("link", name="heat", exact=True)).to_be_visible()
+    assert answers == []
 
 
 def test_a_job_appears_changes_and_goes_without_the_page_being_loaded_again(signed_in: Held, stage: Stage) -> None:

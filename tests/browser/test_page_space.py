@@ -10,7 +10,7 @@ from browser.held import Held
 from browser.stage import Stage
 from browser.swept import make_sweep
 from contract.objects import axes, axis, job, sweep
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 DIFFUSIVITIES = [0.001, 0.01, 0.1, 1.0]
 LENGTHS = [0.5, 1.0, 2.0]
@@ -209,6 +209,58 @@ def test_a_run_is_submitted_with_its_forecast_and_mistakes_stand_at_their_fields
         stage.api.delete(job(name))
 
 
+def test_what_was_typed_stays_when_the_token_ends_and_when_the_skip_link_is_followed(
+    signed_in: Held, tokens: dict[str, str]
+) -> None:
+    page = signed_in.page
+    signed_in.go("/ui/submit")
+    name = page.get_by_label("Parameter name 1")
+    name.fill("length")
+    page.get_by_label("Parameter value 1").fill("1.0")
+    page.get_by_role("link", name="Skip to the content").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#content$"))
+    expect(name).to_have_value("length")
+    page.go_back()
+    expect(name).to_have_value("length")
+    page.evaluate("sessionStorage.setItem('simops.token', 'ended')")
+    page.get_by_label("Retries").fill("1")  # asks for a forecast
+    dialog = page.get_by_role("dialog", name="Sign in")
+    expect(dialog).to_contain_text("The token is no longer valid.")
+    signed_in.accessible()
+    for _ in range(2):
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_visible()
+    dialog.get_by_label("Token").fill(tokens["ann"])
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_have_count(0)
+    expect(name).to_have_value("length")
+    page.get_by_label("Image").fill("sim:local")
+    expect(page.get_by_role("complementary", name="Forecast")).to_contain_text("Runs")
+
+
+def test_the_refusal_of_an_earlier_token_signs_nobody_out(
+    signed_in: Held, stage: Stage, tokens: dict[str, str]
+) -> None:
+    page = signed_in.page
+    stage.make(job("heat"))
+    sent: list[Route] = []
+
+    def keep(route: Route) -> None:
+        sent.append(route)
+
+    page.route("**/api/v1/jobs/heat/conditions*", keep)
+    with page.expect_request("**/api/v1/jobs/heat/conditions*"):
+        signed_in.go("/ui/job?id=heat")
+    expect(page.get_by_role("heading", name="heat", exact=True)).to_be_visible()
+    page.evaluate("token => sessionStorage.setItem('simops.token', token)", tokens["reader"])
+    with page.expect_response("**/api/v1/jobs/heat/conditions*"):
+        sent[0].fulfill(status=401, content_type="application/problem+json", body='{"detail": "no longer valid"}')
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("link", name="heat", exact=True)).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('simops.token')") == tokens["reader"]
+
+
 def test_a_sweep_is_submitted_by_its_axes(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     signed_in.go("/ui/submit")
@@ -230,13 +282,30 @@ def test_a_sweep_is_submitted_by_its_axes(signed_in: Held, stage: Stage) -> None
 
 def test_run_again_begins_with_what_there_was(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
-    stage.make(job("heat", params={"length": 2.5, "method": "ftcs"}, timeoutSeconds=77), phase="Failed")
+    how = {
+        "env": [{"name": "OMP_NUM_THREADS", "value": "4"}],
+        "network": "Internet",
+        "retries": 3,
+        "nodeSelector": {"disk": "ssd"},
+    }
+    stage.make(job("heat", params={"length": 2.5, "method": "ftcs"}, timeoutSeconds=77, **how), phase="Failed")
     signed_in.go("/ui/job?id=heat")
     page.get_by_role("link", name="Run again…").click()
     expect(page.get_by_role("heading", name="Run heat again")).to_be_visible()
     values = page.locator("input").evaluate_all("all => all.map(one => one.value)")
-    assert {"length", "2.5", "method", "ftcs", "77", "sim:local"} <= set(values)
+    assert {"length", "2.5", "method", "ftcs", "77", "sim:local", "OMP_NUM_THREADS", "4"} <= set(values)
     expect(page.get_by_role("complementary", name="Forecast")).to_contain_text("Runs")
+    expect(page.get_by_label("Network")).to_have_value("Internet")
+    expect(page.get_by_text('node_selector: {"disk":"ssd"}')).to_be_visible()
+    signed_in.accessible_in_both()
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/ui/job\?id=run-"))
+    again = job(page.url.rsplit("=", 1)[1])
+    try:
+        spec = stage.api.read(again)["spec"]
+        assert {name: spec[name] for name in how} == how
+    finally:
+        stage.api.delete(again)
 
 
 def test_who_may_only_look_is_offered_no_orders_and_is_refused(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from simops_api.jobs.models import Job
+from simops_api.jobs.requests import JobRequest
 from simops_api.records import document_of, record_of, seconds_of
 
 META = {
@@ -33,6 +34,15 @@ SPEC = {
     "args": ["b"],
     "params": {"length": 1.0, "steps": 200, "plot": True, "label": "x"},
     "resources": {"limits": {"cpu": 1, "memory": "1Gi"}},
+    "env": [{"name": "OMP_NUM_THREADS", "value": "4"}],
+    "network": "Internet",
+    "priorityClassName": "low",
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"key": "spot", "operator": "Exists", "tolerationSeconds": 5}],
+    "queueName": "physics",
+    "pendingTimeoutSeconds": 900,
+    "retries": 2,
+    "ttlSecondsAfterFinished": 86400,
     "timeoutSeconds": 60,
     "metadata": {"project": "heat"},
     "cancelled": True,
@@ -68,6 +78,16 @@ def test_what_is_answered_keeps_the_schema_that_is_published() -> None:
     assert job.artifacts is not None
     assert job.artifacts.bundle == "jobs/a.zip"
     assert job.message == "läuft nicht"
+
+
+def test_a_run_can_be_asked_for_again_with_what_is_answered_of_it() -> None:
+    document = json.loads(record_of(obj(), "lab.heat").document)
+    asked = JobRequest.model_validate(
+        {k: v for k, v in document.items() if k in JobRequest.model_fields and k != "artifacts" and k != "cancelled"}
+    )
+    wanted = {k: v for k, v in SPEC.items() if k not in ("cancelled", "suspend")}
+    made = asked.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert {k: v for k, v in made.items() if k not in ("namespace", "labels")} == wanted
 
 
 def test_fields_without_a_value_are_left_out() -> None:

@@ -9,11 +9,25 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from simops_api.jobs import examples
 from simops_crds.base import Scalar
 from simops_crds.names import Phase
-from simops_crds.v1alpha1 import ArtifactsStatus, Resources
+from simops_crds.v1alpha1 import ArtifactsStatus, EnvVar, Network, Resources, Toleration
 from simops_crds.v1alpha1.job import DOMAIN, LABEL_NAME
 
 
-class Job(BaseModel):
+class HowRun(BaseModel):
+    """Where and with what a run, or each point of a sweep, is run, in the words of a request."""
+
+    env: list[EnvVar] | None = None
+    resources: Resources | None = None
+    network: Network | None = None
+    """What it may reach."""
+    priority_class_name: str | None = None
+    node_selector: dict[str, str] | None = None
+    tolerations: list[Toleration] | None = None
+    queue_name: str | None = None
+    pending_timeout_seconds: int | None = None
+
+
+class Job(HowRun):
     """A job as it is answered. Fields without a value are left out."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.JOB]})
@@ -32,8 +46,11 @@ class Job(BaseModel):
     args: list[str] | None = None
     params: dict[str, Scalar]
     """Its parameters. Of a point of a described space, until the operator has stored the points: those that all points share."""
-    resources: Resources | None = None
     timeout_seconds: int
+    retries: int | None = None
+    """Of a run: how often it may be tried again."""
+    ttl_seconds_after_finished: int | None = None
+    """Of a run: when its object is deleted, if that is not left to the installation."""
     metadata: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     cancelled: bool

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from simops_api.jobs import examples
-from simops_api.jobs.models import LabelFilter, Moment, NamespaceQuery, StatusFilter, sort_order
+from simops_api.jobs.models import HowRun, LabelFilter, Moment, NamespaceQuery, StatusFilter, sort_order
 from simops_crds.base import Scalar, check_ranges
 from simops_crds.names import Phase
-from simops_crds.v1alpha1 import Resources
 from simops_crds.v1alpha1.sweep import RERUN_WORDS
 
 
@@ -25,7 +24,7 @@ class PointCounts(BaseModel):
     """Points that have succeeded by the result of an earlier run."""
 
 
-class Sweep(BaseModel):
+class Sweep(HowRun):
     """A sweep as it is answered. Fields without a value are left out."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.SWEEP]})
@@ -52,7 +51,8 @@ class Sweep(BaseModel):
     max_failed_points: int | None = None
     reuse: bool | None = None
     """Whether results of earlier identical runs are taken."""
-    resources: Resources | None = None
+    batch: bool | None = None
+    """Whether the image handles many points in one process."""
     timeout_seconds: int | None = None
     metadata: dict[str, str] | None = None
     labels: dict[str, str] | None = None

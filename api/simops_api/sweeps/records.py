@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from simops_api.archive.reader import Of
-from simops_api.records import Record, phase_of, seconds_of
+from simops_api.records import Record, how_of, phase_of, seconds_of
 from simops_crds.indexes import Indexes, ranked
 from simops_crds.names import FINAL_PHASES, Phase, sweep_prefix
 
@@ -184,6 +184,7 @@ def document_of(obj: KubeObject, sweep_id: str, phases: Mapping[str, int], total
         "retries_per_point": spec.get("retriesPerPoint"),
         "max_failed_points": spec.get("maxFailedPoints"),
         "reuse": spec.get("reuse") or None,
+        "batch": (spec.get("template") or {}).get("batch") or None,
         "labels": meta.get("labels"),
         "cancelled": bool(spec.get("cancelled")),
         "suspended": bool(spec.get("suspend")),
@@ -209,9 +210,8 @@ def _run(spec: KubeObject) -> dict[str, Any]:
         "command": template.get("command"),
         "args": template.get("args"),
         "params": template.get("params") or {},
-        "resources": template.get("resources"),
+        **how_of(template),
         "timeout_seconds": spec.get("timeoutSeconds"),
-        "metadata": template.get("metadata"),
     }
 
 

@@ -39,5 +39,7 @@ export interface PageEntry {
   inNavigation?: (rights: Rights) => boolean;
   /** Which entry of the navigation is lit while this page is shown, if not its own. */
   belongsTo?: string;
+  /** Whether somebody may have typed there what would be lost with the page: it stays while a token is asked for. */
+  keepsInput?: boolean;
   load: () => Promise<PageModule>;
 }

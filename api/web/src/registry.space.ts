@@ -5,6 +5,7 @@ import type { PageEntry } from "./page.ts";
 export const space: readonly PageEntry[] = [
   {
     name: "submit",
+    keepsInput: true,
     title: "Submit",
     inNavigation: (rights) => rights.may("create", "jobs") || rights.may("create", "sweeps"),
     load: () => import("./pages/submit.ts"),

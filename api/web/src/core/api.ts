@@ -77,7 +77,8 @@ export class Api {
     // To the store's own address, where the page may not go: its policy knows the gateway alone.
     if (response.type === "opaqueredirect") throw new ProblemError(307, ELSEWHERE);
     const problem = await problemOf(response);
-    if (problem.status === 401) this.onSignedOut();
+    // Of a token that is not the present one any more it says nothing about who is signed in now.
+    if (problem.status === 401 && this.token() === token) this.onSignedOut();
     throw problem;
   }
 

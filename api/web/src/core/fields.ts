@@ -12,6 +12,7 @@ const FIELDS: readonly [RegExp, string][] = [
   [/(^|\.)space/, "space.axes"],
   [/(^|\.)params/, "params"],
   [/(^|\.)metadata(\.|$)/, "metadata"],
+  [/(^|\.)env(\.|$)/, "env"],
   [/(^|\.)(container_image|image)$/, "image"],
   [/(^|\.)command/, "command"],
   [/(^|\.)args/, "args"],
@@ -22,7 +23,7 @@ const FIELDS: readonly [RegExp, string][] = [
   [/(^|\.)(points_?per_?pod)$/i, "points_per_pod"],
   [/(^|\.)(retries_?per_?point)$/i, "retries_per_point"],
   [/(^|\.)(max_?failed_?points)$/i, "max_failed_points"],
-  [/(^|\.)(parallelism|retries|namespace)$/, "$2"],
+  [/(^|\.)(parallelism|retries|namespace|network|reuse|batch)$/, "$2"],
 ];
 
 /** Return the form's field that a mistake is about; undefined if it has none. */

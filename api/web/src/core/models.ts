@@ -47,6 +47,16 @@ interface Common {
   command?: string[];
   args?: string[];
   params: Record<string, Scalar>;
+  env?: { name: string; value?: string }[];
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+  network?: string;
+  priority_class_name?: string;
+  node_selector?: Record<string, string>;
+  tolerations?: unknown[];
+  queue_name?: string;
+  pending_timeout_seconds?: number;
+  timeout_seconds?: number;
+  metadata?: Record<string, string>;
   labels?: Record<string, string>;
   cancelled: boolean;
   suspended: boolean;
@@ -57,9 +67,8 @@ interface Common {
 
 /** A run, or a point of a sweep. */
 export interface Job extends Common {
-  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
-  timeout_seconds?: number;
-  metadata?: Record<string, string>;
+  retries?: number;
+  ttl_seconds_after_finished?: number;
   archived?: boolean;
   sweep?: string;
   index?: number;

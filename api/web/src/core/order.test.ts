@@ -4,7 +4,7 @@ import type { Job } from "./models.ts";
 import { emptyOrder, orderFrom, pointLines, pointsOf, requestOf, OrderError } from "./order.ts";
 import type { WholeSweep } from "./points.ts";
 import { lineOf, scalarOf, textOf, valuesOf, wordsOf } from "./words.ts";
-import { readWritten } from "./written.ts";
+import { readWritten, Written } from "./written.ts";
 
 test("a command is split as a shell splits it, and comes back as it was", () => {
   assert.deepEqual(wordsOf(`python -m sim --name 'a b' "say \\"hi\\"" x\\ y ''`), ["python", "-m", "sim", "--name", "a b", 'say "hi"', "x y", ""]);
@@ -18,21 +18,31 @@ test("values are numbers, true or false, or texts, and come back as they were", 
   assert.deepEqual(valuesOf('1, 2.5, "a,b", ftcs,'), [1, 2.5, "a,b", "ftcs"]);
 });
 
+const HOW = {
+  env: [{ name: "OMP_NUM_THREADS", value: " 4" }], network: "Internet", priority_class_name: "low", node_selector: { disk: "ssd" }, tolerations: [{ key: "spot" }], queue_name: "physics", pending_timeout_seconds: 900,
+};
+
 test("a run that is run again is ordered as it was", () => {
   const was = {
     id: "heat", name: "heat", namespace: "lab", image: "sim:1", command: ["python", "-m", "sim"], params: { n: 3, way: "a b", tag: "7" }, timeout_seconds: 60,
-    resources: { limits: { cpu: "2", "ephemeral-storage": "1Gi" }, requests: { cpu: "1" } }, metadata: { paper: "x" }, labels: { project: "heat", "simops.dev/owner": "x" },
+    resources: { limits: { cpu: "2", "ephemeral-storage": "1Gi" }, requests: { cpu: "1", memory: "1Gi" } }, metadata: { paper: "x" }, labels: { project: "heat", "simops.dev/owner": "x" },
+    ...HOW, retries: 2, ttl_seconds_after_finished: 60,
   } as unknown as Job;
   assert.deepEqual(requestOf(orderFrom(was)), {
     namespace: "lab", image: "sim:1", command: ["python", "-m", "sim"], params: { n: 3, way: "a b", tag: "7" }, timeout_seconds: 60,
-    resources: { limits: { cpu: "2", "ephemeral-storage": "1Gi" }, requests: { cpu: "1" } }, metadata: { paper: "x" }, labels: { project: "heat" },
+    resources: { limits: { cpu: "2", "ephemeral-storage": "1Gi" }, requests: { cpu: "1", memory: "1Gi" } }, metadata: { paper: "x" }, labels: { project: "heat" },
+    ...HOW, retries: 2, ttl_seconds_after_finished: 60,
   });
+  const { requests } = requestOf({ ...orderFrom(was), cpu: "" })["resources"] as { requests: object };
+  assert.deepEqual(requests, { memory: "1Gi" }); // what was asked beside a limit goes with it
 });
 
 test("a sweep that is run again is ordered as it was", () => {
   const space = { method: "sobol", samples: 64, seed: 7, where: "a < b", axes: [{ name: "a", uniform: { low: 0, high: 1 } }, { name: "way", values: ["x", "1", 2] }] };
-  const was = { namespace: "default", image: "sim:1", params: { n: 1 }, space, parallelism: 4, points_per_pod: "auto", retries_per_point: 0, max_failed_points: 3 } as unknown as WholeSweep;
+  const was = { namespace: "default", image: "sim:1", params: { n: 1 }, space, parallelism: 4, points_per_pod: "auto", retries_per_point: 0, max_failed_points: 3, reuse: true, batch: true, ...HOW } as unknown as WholeSweep;
   const body = requestOf(orderFrom(was));
+  for (const [name, value] of Object.entries({ ...HOW, reuse: true, batch: true })) assert.deepEqual(body[name], value, name);
+  assert.equal("ttl_seconds_after_finished" in requestOf({ ...orderFrom(was), kept: { ttl_seconds_after_finished: 5 } }), false);
   assert.deepEqual(body["space"], space);
   assert.deepEqual([body["parallelism"], body["points_per_pod"], body["retries_per_point"], body["max_failed_points"]], [4, "auto", 0, 3]);
 });
@@ -53,6 +63,7 @@ test("what cannot be ordered says at which field", () => {
   assert.equal(field({ method: "list", points: "a=1\nb" }), "space.points");
   assert.equal(field({ isSweep: false, params: [{ name: "a", value: "1" }, { name: "a", value: "2" }] }), "params");
   assert.equal(field({ isSweep: false, timeLimit: "soon" }), "timeout_seconds");
+  assert.equal(field({ isSweep: false, env: [{ name: " ", value: "1" }] }), "env");
 });
 
 test("points that are written out come back as they were", () => {
@@ -65,4 +76,15 @@ test("points that are written out come back as they were", () => {
 test("1 and 1.0 stay two values from the gateway to the form and back", () => {
   const was = readWritten('{"id":"heat","namespace":"default","image":"sim:local","params":{"length":1.0,"steps":200}}') as Parameters<typeof orderFrom>[0];
   assert.match(JSON.stringify(requestOf(orderFrom(was))), /"params":\{"length":1\.0,"steps":200\}/);
+});
+
+test("numbers that JavaScript would write otherwise stay as they were written", () => {
+  for (const text of ["9007199254740993", "-123456789012345678901234567890", "1.0", "1e3"]) {
+    const read = scalarOf(text);
+    assert.ok((read as unknown) instanceof Written, text);
+    assert.equal(String(read), text);
+    assert.equal(textOf(read), text);
+    for (const points of [`[{"a": ${text}}]`, `{"a": ${text}}`, `a=${text}`]) assert.equal(String(pointsOf(points)[0]?.["a"]), text);
+  }
+  for (const text of ["9007199254740991", "0.5", "7"]) assert.equal(typeof scalarOf(text), "number");
 });

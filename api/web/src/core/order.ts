@@ -3,6 +3,7 @@
 import type { Job, Scalar } from "./models.ts";
 import type { WholeSweep } from "./points.ts";
 import { lineOf, scalarOf, textOf, valuesOf, wordsOf } from "./words.ts";
+import { readWritten } from "./written.ts";
 
 export const METHODS = ["grid", "zip", "random", "latinHypercube", "sobol", "list"] as const;
 export type Method = (typeof METHODS)[number];
@@ -56,6 +57,15 @@ export interface Order {
   /** Resources that have no field here, kept as they were. */
   otherLimits: Record<string, string>;
   requests: Record<string, string>;
+  /** Resources that were requested without a limit. */
+  alone: readonly string[];
+  env: { name: string; value: string }[];
+  /** None, Cluster or Internet; empty: the default. */
+  network: string;
+  reuse: boolean;
+  batch: boolean;
+  /** Fields of a request that have no field here, kept as they were. */
+  kept: Body;
   metadata: { name: string; value: string }[];
   labels: Record<string, string>;
 }
@@ -65,9 +75,14 @@ export type Body = Record<string, unknown>;
 export function emptyOrder(namespace: string): Order {
   return {
     isSweep: false, namespace, image: "", command: "", args: "", params: [{ name: "", value: "" }], method: "grid", axes: [{ name: "", kind: "values", fields: {} }], samples: "", seed: "", where: "", points: "",
-    pointsFrom: undefined, parallelism: "", pointsPerPod: "", retries: "", maxFailed: "", timeLimit: "", cpu: "", memory: "", gpu: "", otherLimits: {}, requests: {}, metadata: [], labels: {},
+    pointsFrom: undefined, parallelism: "", pointsPerPod: "", retries: "", maxFailed: "", timeLimit: "", cpu: "", memory: "", gpu: "", otherLimits: {}, requests: {}, alone: [], env: [], network: "", reuse: false, batch: false, kept: {}, metadata: [], labels: {},
   };
 }
+
+/** Fields that are kept as they were when something is run again. */
+const KEPT = ["priority_class_name", "node_selector", "tolerations", "queue_name", "pending_timeout_seconds", "ttl_seconds_after_finished"] as const;
+/** Those of them that a sweep does not have. */
+const OF_RUNS: ReadonlySet<string> = new Set(["ttl_seconds_after_finished"]);
 
 const GPU = "nvidia.com/gpu";
 
@@ -79,19 +94,21 @@ function rowsOf(values: Readonly<Record<string, Scalar>> | undefined): { name: s
 export function orderFrom(was: Job | WholeSweep): Order {
   const { cpu = "", memory = "", [GPU]: gpu = "", ...otherLimits } = was.resources?.limits ?? {};
   const sweep = "space" in was ? was : undefined;
-  const { metadata } = was as { metadata?: Record<string, string> };
+  const told = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
+  const requests = was.resources?.requests ?? {};
   const order: Order = {
     ...emptyOrder(was.namespace),
     image: was.image, command: lineOf(was.command ?? []), args: lineOf(was.args ?? []), params: rowsOf(was.params),
-    timeLimit: was.timeout_seconds === undefined ? "" : String(was.timeout_seconds), cpu, memory, gpu, otherLimits, requests: was.resources?.requests ?? {},
+    timeLimit: told(was.timeout_seconds), retries: "retries" in was ? told(was.retries) : "", cpu, memory, gpu, otherLimits, requests, alone: Object.keys(requests).filter((name) => was.resources?.limits?.[name] === undefined),
+    env: (was.env ?? []).map(({ name, value }) => ({ name, value: value ?? "" })), network: was.network ?? "",
+    kept: Object.fromEntries(KEPT.map((name) => [name, (was as unknown as Body)[name]]).filter(([, value]) => value !== undefined)),
     // Text as it is: values of metadata are not typed, so quotes would stay.
-    metadata: Object.entries(metadata ?? {}).map(([name, value]) => ({ name, value })), labels: ownLabels(was.labels),
+    metadata: Object.entries(was.metadata ?? {}).map(([name, value]) => ({ name, value })), labels: ownLabels(was.labels),
   };
   if (!sweep) return order;
   const { space } = sweep;
-  const told = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
   return {
-    ...order, isSweep: true, method: METHODS.find((one) => one === space["method"]) ?? "grid", axes: axesOf(space["axes"]),
+    ...order, isSweep: true, reuse: sweep.reuse ?? false, batch: sweep.batch ?? false, method: METHODS.find((one) => one === space["method"]) ?? "grid", axes: axesOf(space["axes"]),
     samples: told(space["samples"]), seed: told(space["seed"]), where: told(space["where"]), pointsFrom: space["pointsFrom"],
     parallelism: told(sweep.parallelism), pointsPerPod: told(sweep.points_per_pod), retries: told(sweep.retries_per_point), maxFailed: told(sweep.max_failed_points),
   };
@@ -126,7 +143,7 @@ export class OrderError extends Error {
 /** Return the request of a form. Fields that are empty are left out. Throws OrderError for what cannot be written as a request. */
 export function requestOf(order: Order): Body {
   const limits = { ...order.otherLimits, ...given({ cpu: order.cpu, memory: order.memory, [GPU]: order.gpu }) };
-  const requests = Object.fromEntries(Object.entries(order.requests).filter(([name]) => name in limits));
+  const requests = Object.fromEntries(Object.entries(order.requests).filter(([name]) => name in limits || order.alone.includes(name)));
   const body: Body = {
     namespace: order.namespace || undefined,
     image: order.image.trim() || undefined,
@@ -134,10 +151,13 @@ export function requestOf(order: Order): Body {
     args: words("args", order.args),
     params: paramsOf(order.params),
     timeout_seconds: number("timeout_seconds", order.timeLimit),
-    resources: Object.keys(limits).length ? { limits, ...(Object.keys(requests).length ? { requests } : {}) } : undefined,
+    env: envOf(order.env),
+    resources: some({ ...(some(limits) ? { limits } : {}), ...(some(requests) ? { requests } : {}) }),
+    network: order.network || undefined,
     metadata: some(Object.fromEntries(order.metadata.filter((row) => row.name.trim()).map((row) => [row.name.trim(), String(row.value)]))),
     labels: some(order.labels),
     retries: order.isSweep ? undefined : number("retries", order.retries),
+    ...Object.fromEntries(Object.entries(order.kept).filter(([name]) => !order.isSweep || !OF_RUNS.has(name))),
   };
   if (order.isSweep) {
     body["space"] = spaceOf(order);
@@ -145,6 +165,8 @@ export function requestOf(order: Order): Body {
     body["points_per_pod"] = order.pointsPerPod.trim() === "auto" ? "auto" : number("points_per_pod", order.pointsPerPod);
     body["retries_per_point"] = number("retries_per_point", order.retries);
     body["max_failed_points"] = number("max_failed_points", order.maxFailed);
+    body["reuse"] = order.reuse || undefined;
+    body["batch"] = order.batch || undefined;
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
@@ -172,6 +194,14 @@ function number(field: string, text: string): number | undefined {
   const value = Number(said);
   if (!Number.isFinite(value)) throw new OrderError(field, "must be a number");
   return value;
+}
+
+/** Values are texts as they are: nothing is quoted or trimmed. */
+function envOf(rows: Order["env"]): { name: string; value: string }[] | undefined {
+  const found = rows.filter(({ name, value }) => name.trim() || value).map(({ name, value }) => ({ name: name.trim(), value }));
+  const nameless = found.find(({ name }) => !name);
+  if (nameless) throw new OrderError("env", `the value ${nameless.value} has no name`);
+  return found.length ? found : undefined;
 }
 
 function paramsOf(rows: Order["params"]): Record<string, Scalar> | undefined {
@@ -222,13 +252,13 @@ export function pointsOf(text: string): Record<string, Scalar>[] {
   const said = text.trim();
   if (!said) throw new OrderError("space.points", "there are no points");
   try {
-    if (said.startsWith("[")) return JSON.parse(said) as Record<string, Scalar>[];
+    if (said.startsWith("[")) return readWritten(said) as Record<string, Scalar>[];
   } catch (error) {
     throw new OrderError("space.points", `this is no JSON: ${(error as Error).message}`);
   }
   return said.split("\n").filter((line) => line.trim()).map((line, i) => {
     try {
-      if (line.trim().startsWith("{")) return JSON.parse(line) as Record<string, Scalar>;
+      if (line.trim().startsWith("{")) return readWritten(line) as Record<string, Scalar>;
     } catch (error) {
       throw new OrderError("space.points", `line ${i + 1} is no JSON: ${(error as Error).message}`);
     }

@@ -20,9 +20,7 @@ export interface WholeSweep extends Sweep {
   retries_per_point?: number;
   max_failed_points?: number;
   reuse?: boolean;
-  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
-  timeout_seconds?: number;
-  metadata?: Record<string, string>;
+  batch?: boolean;
 }
 
 /** The name of how long a point took, beside its metrics. */

@@ -4,7 +4,7 @@ type Reviver = (key: string, value: unknown, context?: { source?: string }) => u
 const parse = JSON.parse as (text: string, reviver: Reviver) => unknown;
 const raw = (JSON as unknown as { rawJSON?: (text: string) => unknown }).rawJSON;
 
-/** A whole number that was written as a fraction. It is sent as it was written where the browser can do that. */
+/** A number that JavaScript would write otherwise: a whole one written as a fraction, or one with more digits than it keeps. It is sent as it was written where the browser can do that. */
 export class Written {
   readonly text: string;
 
@@ -23,10 +23,10 @@ export class Written {
 
 /** Whether a number has to stay as it was written. */
 export function isWritten(value: unknown, text: string): boolean {
-  return typeof value === "number" && Number.isInteger(value) && /[.eE]/.test(text);
+  return typeof value === "number" && Number.isInteger(value) && (/[.eE]/.test(text) || !Number.isSafeInteger(value));
 }
 
-/** Read JSON; whole numbers with a point or an exponent stay as they were written, where the browser tells how that was. */
+/** Read JSON; whole numbers with a point, an exponent or more than 2^53 stay as they were written, where the browser tells how that was. */
 export function readWritten(text: string): unknown {
   return parse(text, (_, value, context) => (isWritten(value, context?.source ?? "") ? new Written(context?.source ?? "") : value));
 }

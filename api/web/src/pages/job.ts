@@ -118,7 +118,8 @@ class JobPage {
   }
 
   private async cancel(): Promise<void> {
-    if (await cancelJobs(this.view, [this.job.id])) this.take({ ...this.job, cancelled: true });
+    const { id } = this.job;
+    if ((await cancelJobs(this.view, [id])).length) this.take(await this.view.api.get<Job>(jobPath(id), {}, this.view.signal));
   }
 
   private drawFacts(): void {

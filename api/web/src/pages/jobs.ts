@@ -40,7 +40,7 @@ export function show(view: View): void {
             return chosen.length
               ? html`<span class="quiet">${chosen.length} selected</span>
                   <button class="small" @click=${() => { listing.selected.clear(); listing.draw(); }}>Clear</button>
-                  <button class="small danger" @click=${() => void cancelJobs(view, chosen).then((isDone) => { if (isDone) listing.selected.clear(); listing.refresh(); listing.draw(); })}>Cancel…</button>`
+                  <button class="small danger" @click=${() => void cancelJobs(view, chosen).then((done) => { for (const id of done) listing.selected.delete(id); listing.refresh(); listing.draw(); })}>Cancel…</button>`
               : html``;
           },
         }

@@ -186,7 +186,7 @@ class SubmitPage {
         <header class="jobhead">
           <h1>${this.was ? `Run ${this.was.id} again` : "Submit"}</h1>
           ${this.was
-            ? html`<p class="quiet">Filled in from <a href=${link(this.was.page, { id: this.was.id })}>${this.was.id}</a>. Environment variables and where it may run are not known here and are the installation's own again.</p>`
+            ? html`<p class="quiet">Filled in from <a href=${link(this.was.page, { id: this.was.id })}>${this.was.id}</a>.</p>`
             : ""}
         </header>
         <div class="fields">${orderForm(order, errors, this.change, { kinds, namespaces: this.view.rights.where("create", order.isSweep ? "sweeps" : "jobs") })}</div>

@@ -7,25 +7,29 @@ import { ask } from "./dialog.ts";
 
 const AT_ONCE = 8;
 
-/** Ask, then cancel jobs; return whether that was done. What has finished meanwhile is no error. */
-export async function cancelJobs(view: View, ids: readonly string[]): Promise<boolean> {
+/** Ask, then cancel jobs; return the ids of those that are told to stop or had finished already, which is no error. */
+export async function cancelJobs(view: View, ids: readonly string[]): Promise<string[]> {
   const [one] = ids;
-  if (one === undefined) return false;
+  if (one === undefined) return [];
   const what = ids.length === 1 ? one : `${ids.length} jobs`;
   const text = "It is told to stop; what it has written by then is kept. This cannot be taken back.";
-  if (!(await ask({ title: `Cancel ${what}?`, text, action: ids.length === 1 ? "Cancel the job" : `Cancel ${what}` }))) return false;
+  if (!(await ask({ title: `Cancel ${what}?`, text, action: ids.length === 1 ? "Cancel the job" : `Cancel ${what}` }))) return [];
   let cancelled = 0;
   let finished = 0;
   const refused: string[] = [];
+  const done: string[] = [];
   const left = [...ids];
   async function work(): Promise<void> {
     for (let id = left.pop(); id !== undefined; id = left.pop()) {
       try {
         await view.api.delete(jobPath(id));
         cancelled += 1;
+        done.push(id);
       } catch (error) {
-        if (error instanceof ProblemError && error.status === 409) finished += 1;
-        else refused.push(`${id}: ${sentenceOf(error)}`);
+        if (error instanceof ProblemError && error.status === 409) {
+          finished += 1;
+          done.push(id);
+        } else refused.push(`${id}: ${sentenceOf(error)}`);
       }
     }
   }
@@ -34,5 +38,5 @@ export async function cancelJobs(view: View, ids: readonly string[]): Promise<bo
   const said = parts.filter(Boolean).join(", ");
   if (said) view.tell(`${said}.`);
   if (refused.length) view.tell(refused.slice(0, 3).join(" "), "error");
-  return true;
+  return done;
 }

@@ -33,6 +33,8 @@ export class Files {
   private opened = "";
   private preview: TemplateResult | string = "";
   private release: () => void = () => {};
+  /** Ends what is read for the file that was chosen before. */
+  private reading = new AbortController();
 
   constructor(root: HTMLElement, view: View, id: string) {
     this.root = root;
@@ -58,16 +60,15 @@ export class Files {
   }
 
   private async open(file: File): Promise<void> {
-    this.release();
-    this.release = () => {};
+    const signal = this.chosen();
     this.opened = file.path;
     this.view.setQuery({ file: file.path });
     this.preview = "Reading…";
     const drawing = new AbortController();
     this.draw();
     try {
-      const shown = await previewOf(file, (headers) => this.view.api.send(artifactPath(this.id, file.path), { headers: { Accept: "*/*", ...headers }, signal: this.view.signal }));
-      if (this.opened !== file.path) {
+      const shown = await previewOf(file, (headers) => this.view.api.send(artifactPath(this.id, file.path), { headers: { Accept: "*/*", ...headers }, signal }));
+      if (signal.aborted) {
         shown.release();
         return;
       }
@@ -81,15 +82,23 @@ export class Files {
       if (place) shown.mount?.(place, AbortSignal.any([drawing.signal, this.view.signal]));
       return;
     } catch (error) {
-      if (isAbort(error)) return;
+      if (isAbort(error) || signal.aborted) return;
       this.preview = html`<p class="problem" role="alert">${sentenceOf(error)}</p>`;
     }
     this.draw();
   }
 
-  private close(): void {
+  /** Give up what belongs to the file that was chosen before; return the signal of the next one. */
+  private chosen(): AbortSignal {
     this.release();
     this.release = () => {};
+    this.reading.abort();
+    this.reading = new AbortController();
+    return AbortSignal.any([this.reading.signal, this.view.signal]);
+  }
+
+  private close(): void {
+    this.chosen();
     this.opened = "";
     this.view.setQuery({ file: undefined });
     this.draw();

@@ -6,8 +6,11 @@ import { AXES, METHODS, SAMPLED, kindsFor, type AxisForm, type Method, type Orde
 /** Fields at which mistakes are shown. */
 export const FIELD_NAMES: ReadonlySet<string> = new Set([
   "namespace", "image", "command", "args", "params", "space.axes", "space.points", "space.samples", "space.seed", "space.where", "parallelism", "points_per_pod", "retries", "retries_per_point",
-  "max_failed_points", "timeout_seconds", "cpu", "memory", "resources", "metadata",
+  "max_failed_points", "timeout_seconds", "cpu", "memory", "resources", "metadata", "env", "network", "reuse", "batch",
 ]);
+
+const NETWORKS = [["None", "None"], ["Cluster", "the cluster"], ["Internet", "the Internet"]] as const;
+const PAIR_WORDS: Readonly<Record<string, readonly [string, string]>> = { params: ["Parameter", "a parameter"], metadata: ["Metadata", "metadata"], env: ["Variable", "a variable"] };
 
 type Errors = ReadonlyMap<string, readonly string[]>;
 type Change = (change: Partial<Order>) => void;
@@ -51,7 +54,19 @@ export function orderForm(order: Order, errors: Errors, change: Change, may: { k
           : ""}
       </div>
     </section>
+    <section class="card"><h2>Surroundings</h2>
+      <div class="field"><label for="f-network">Network</label>
+        <select id="f-network" aria-describedby="f-network-more" @change=${(event: Event) => change({ network: (event.target as HTMLSelectElement).value })}>${NETWORKS.map(([value, title]) => html`<option value=${value} ?selected=${value === (order.network || "None")}>${title}</option>`)}</select>
+        <div id="f-network-more">${mistakes("network", errors)}<p class="hint">What the simulation may reach.</p></div></div>
+      ${order.isSweep ? html`${check("batch", "The image computes many points in one process", order.batch, errors, (batch) => change({ batch }))}${check("reuse", "Take results of identical points that were run before (needs an image by its digest)", order.reuse, errors, (reuse) => change({ reuse }))}` : ""}
+      ${Object.keys(order.kept).length ? html`<p class="hint">As it was, too: ${Object.entries(order.kept).map(([name, value], i) => html`${i ? ", " : ""}<code>${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}</code>`)}</p>` : ""}
+    </section>
+    <section class="card">${pairs("env", "Environment variables", order.env, errors, (env) => change({ env }))}</section>
     <section class="card">${pairs("metadata", "Metadata", order.metadata, errors, (metadata) => change({ metadata }))}</section>`;
+}
+
+function check(name: string, title: string, isOn: boolean, errors: Errors, set: (isOn: boolean) => void): TemplateResult {
+  return html`<label class="check"><input type="checkbox" .checked=${isOn} aria-invalid=${String(errors.has(name))} @change=${(event: Event) => set((event.target as HTMLInputElement).checked)} /> ${title}</label>${mistakes(name, errors)}`;
 }
 
 interface FieldOptions {
@@ -87,11 +102,11 @@ function pairs(field: string, title: string, rows: readonly Row[], errors: Error
   const text = (at: number, key: keyof Row, label: string): TemplateResult =>
     html`<input aria-label="${label} ${at + 1}" placeholder=${label.toLowerCase().split(" ").at(-1) ?? ""} .value=${rows[at]?.[key] ?? ""} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${String(errors.has(field))}
       @input=${(event: Event) => set(at, { [key]: (event.target as HTMLInputElement).value })} />`;
-  const word = field === "params" ? "Parameter" : "Metadata";
+  const [word, one] = PAIR_WORDS[field] ?? [field, field];
   return html`<h2>${title}</h2>
     ${rows.map((_, i) => html`<div class="pair">${text(i, "name", `${word} name`)}${text(i, "value", `${word} value`)}<button type="button" class="plain small" aria-label="Remove ${word.toLowerCase()} ${i + 1}" @click=${() => change(rows.filter((_one, at) => at !== i))}>×</button></div>`)}
     ${mistakes(field, errors)}
-    <button type="button" class="small" @click=${() => change([...rows, { name: "", value: "" }])}>Add ${field === "params" ? "a parameter" : "metadata"}</button>`;
+    <button type="button" class="small" @click=${() => change([...rows, { name: "", value: "" }])}>Add ${one}</button>`;
 }
 
 function spaceForm(order: Order, errors: Errors, change: Change, field: FieldOf): TemplateResult {

@@ -72,7 +72,7 @@ export class Overlay {
       }
       return /\.npy$/i.test(path) ? { id, array: parseNpy(await response.arrayBuffer()) } : { id, table: parseCsv(await response.text()) };
     } catch (error) {
-      if (!isAbort(error)) this.problems.push(`${id}: ${sentenceOf(error)}`);
+      if (!isAbort(error) && !signal.aborted) this.problems.push(`${id}: ${sentenceOf(error)}`);
       return undefined;
     }
   }

@@ -2,6 +2,7 @@
 
 import { html, render } from "lit-html";
 import { Api } from "../core/api.ts";
+import { pauseOf } from "../core/backoff.ts";
 import type { Me } from "../core/models.ts";
 import { ProblemError, sentenceOf } from "../core/problem.ts";
 import { Rights } from "../core/rights.ts";
@@ -11,7 +12,7 @@ import { PAGES, pageOf } from "../registry.ts";
 import { API, link, onLinks, pageAt } from "../router.ts";
 import { Contact } from "./contact.ts";
 import { Notices } from "./notices.ts";
-import { showSignIn } from "./signin.ts";
+import { showSignIn, signInOver } from "./signin.ts";
 import { applyTheme, nextTheme, theme } from "./theme.ts";
 
 const LIVE = "/live";
@@ -24,6 +25,12 @@ export class Shell {
   private rights: Rights | undefined;
   private leaving = new AbortController();
   private shown = "";
+  /** The address that is shown: what stands after # in it makes no other page. */
+  private address = "";
+  private failures = 0;
+  private again: ReturnType<typeof setTimeout> | undefined;
+  /** Takes the question for a token away that lies over a page. */
+  private uncover: (() => void) | undefined;
   private place: HTMLElement;
 
   constructor(app: HTMLElement) {
@@ -42,24 +49,64 @@ export class Shell {
     watch.onBack = () => {
       if (!this.rights) void this.enter();
     };
-    this.api.onSignedOut = () => this.askToken(this.rights ? "The token is no longer valid. Sign in again." : "");
+    this.api.onSignedOut = () => this.refused();
   }
 
   async start(): Promise<void> {
     onLinks((url) => this.visit(url));
-    globalThis.addEventListener("popstate", () => void this.show());
+    globalThis.addEventListener("popstate", () => {
+      if (here() !== this.address) void this.show();
+    });
     await this.enter();
   }
 
   /** Find out who this is; without a token that is asked for, unless the gateway knows no tokens. */
   private async enter(): Promise<void> {
+    clearTimeout(this.again);
     try {
       this.rights = new Rights(await this.api.get<Me>("/me"));
+      this.failures = 0;
       await this.show();
     } catch (error) {
       if (error instanceof ProblemError && error.status === 401) return; // onSignedOut has asked
       this.leave();
       render(html`<main id="content" class="center"><p class="problem" role="alert">${sentenceOf(error)}</p></main>`, this.place);
+      if (!(error instanceof ProblemError && error.passes)) return; // no answer at all: Contact asks, and says when it is back
+      this.failures += 1;
+      this.again = setTimeout(() => void this.enter(), 1000 * pauseOf(this.failures, Math.random, error.retryAfter));
+    }
+  }
+
+  /** The token of the page is not known any more. */
+  private refused(): void {
+    if (this.uncover) return;
+    const why = this.rights ? "The token is no longer valid. Sign in again." : "";
+    if (this.rights && pageOf(this.shown)?.keepsInput) this.askOver(why, this.rights.me.name);
+    else this.askToken(why);
+  }
+
+  /** Ask for a token over the page; for another person it is shown anew. */
+  private askOver(why: string, name: string): void {
+    this.session.signOut();
+    this.uncover = signInOver(async (text) => {
+      const me = await this.signIn(text);
+      this.uncover?.();
+      this.uncover = undefined;
+      if (me.name !== name) await this.show();
+    }, why);
+  }
+
+  /** Try a token, and keep it. Throws an Error that says what is wrong with it. */
+  private async signIn(text: string): Promise<Me> {
+    const token = tokenOf(text);
+    try {
+      const me = await new Api(API, () => token).get<Me>("/me");
+      this.session.signIn(token);
+      this.rights = new Rights(me);
+      return me;
+    } catch (error) {
+      if (error instanceof ProblemError && error.status === 401) throw new Error("The cluster does not take this token.");
+      throw error;
     }
   }
 
@@ -69,21 +116,15 @@ export class Shell {
     this.rights = undefined;
     this.session.signOut();
     document.title = "Sign in – SimOps";
+    const root = document.createElement("main");
+    root.id = "content";
+    root.className = "whole";
+    this.place.append(root);
     const submit = async (text: string): Promise<void> => {
-      const token = tokenOf(text);
-      const trial = new Api(API, () => token);
-      let me: Me;
-      try {
-        me = await trial.get<Me>("/me");
-      } catch (error) {
-        if (error instanceof ProblemError && error.status === 401) throw new Error("The cluster does not take this token.");
-        throw error;
-      }
-      this.session.signIn(token);
-      this.rights = new Rights(me);
+      await this.signIn(text);
       await this.show();
     };
-    showSignIn(this.place, submit, why || (hadToken ? "The token is no longer valid." : ""));
+    showSignIn(root, submit, why || (hadToken ? "The token is no longer valid." : ""));
   }
 
   private leave(): void {
@@ -105,6 +146,7 @@ export class Shell {
     if (!this.rights) return;
     this.leave();
     const { signal } = this.leaving;
+    this.address = here();
     const name = pageAt(location.pathname);
     const page = pageOf(name);
     const sameName = this.shown === name;
@@ -156,6 +198,7 @@ export class Shell {
           for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== "") url.searchParams.append(name, String(one));
         }
         history.replaceState(history.state, "", url);
+        this.address = here();
       },
       tell: this.notices.tell,
       title: (text: string) => {
@@ -189,6 +232,10 @@ export class Shell {
     applyTheme(nextTheme());
     this.frame(page);
   }
+}
+
+function here(): string {
+  return location.pathname + location.search;
 }
 
 function themeSign(): string {

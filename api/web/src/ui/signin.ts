@@ -1,6 +1,25 @@
-// Sign-in by a token. It is tried before it is kept.
+// Sign-in by a token. It is tried before it is kept. As a page of its own, or over one that somebody has typed into.
 
 import { html, render } from "lit-html";
+
+/** Show the form over what is there, which nobody can reach meanwhile; return what takes it away again. */
+export function signInOver(submit: (token: string) => Promise<void>, why: string): () => void {
+  const dialog = document.createElement("dialog");
+  dialog.className = "over";
+  dialog.setAttribute("aria-label", "Sign in");
+  // Without a token nothing else is possible: Escape does not close it, not even the second one, which cannot be prevented.
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("close", () => {
+    if (dialog.isConnected) dialog.showModal();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  showSignIn(dialog, submit, why);
+  return () => {
+    dialog.remove();
+    dialog.close();
+  };
+}
 
 /** Show the form; `submit` throws an Error whose sentence is shown. */
 export function showSignIn(root: HTMLElement, submit: (token: string) => Promise<void>, why = ""): void {
@@ -24,7 +43,7 @@ export function showSignIn(root: HTMLElement, submit: (token: string) => Promise
 
   function draw(): void {
     render(
-      html`<main class="signin" id="content">
+      html`<div class="signin">
         <form class="card" @submit=${send} autocomplete="off">
           <h1>Sign in</h1>
           <label for="token">Token</label>
@@ -37,7 +56,7 @@ export function showSignIn(root: HTMLElement, submit: (token: string) => Promise
             <code>kubectl create token simops-demo</code>. It is kept in this tab alone, until the tab is closed.
           </p>
         </form>
-      </main>`,
+      </div>`,
       root,
     );
   }
