@@ -2,6 +2,7 @@
 
 import { html, render, type TemplateResult } from "lit-html";
 import type { Query } from "../core/api.ts";
+import { coalesce } from "../core/coalesce.ts";
 import { count } from "../core/format.ts";
 import { PHASES, type PageOf, type Phase } from "../core/models.ts";
 import { Pages } from "../core/pages.ts";
@@ -73,7 +74,7 @@ export class Listing<T extends { id: string; status: Phase }> {
     });
     live(view.api, { onChanges: this.changed, signal: view.signal, query: { namespace: this.namespace } });
     this.draw();
-    void this.count();
+    this.count();
   }
 
   get total(): number | undefined {
@@ -121,7 +122,7 @@ export class Listing<T extends { id: string; status: Phase }> {
   refresh = (): void => {
     this.pages.refresh();
     this.grid.due();
-    void this.count();
+    this.count();
   };
 
   draw = (): void => {
@@ -142,7 +143,7 @@ export class Listing<T extends { id: string; status: Phase }> {
     }, changes ? REFRESH_MS : 0);
   };
 
-  private async count(): Promise<void> {
+  private readonly count = coalesce(async () => {
     if (!this.of.counts) return;
     try {
       this.counts = await this.of.counts();
@@ -150,7 +151,7 @@ export class Listing<T extends { id: string; status: Phase }> {
     } catch {
       // The list itself says what is wrong.
     }
-  }
+  });
 
   private failed(error: unknown): void {
     // That nobody answers is said above the page; what the stream tells when it is back makes the list be read again.
