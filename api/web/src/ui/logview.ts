@@ -80,7 +80,7 @@ export class LogView {
   }
 
   private connection = (now: Connection): void => {
-    const words: Record<Connection["state"], string> = { open: "Following", waiting: "", ended: "Complete", refused: "" };
+    const words: Record<Connection["state"], string> = { open: "Following", waiting: "", resting: "", ended: "Complete", refused: "" };
     this.state = words[now.state];
     if (now.state === "waiting") this.state = `Connection lost; trying again in ${Math.ceil(now.seconds)} s`;
     if (now.state === "refused") this.state = now.error.detail;
