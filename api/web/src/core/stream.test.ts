@@ -82,3 +82,24 @@ test("a page that is hidden for a while gives its connection back, and goes on a
   await following;
   assert.deepEqual([gateway.open, gateway.contacts], [0, []]);
 });
+
+test("nothing is told once nobody wants it, also of what has arrived already", async () => {
+  const gateway = new Gateway();
+  const leaving = new AbortController();
+  const told: string[] = [];
+  const following = follow(gateway.api, "/x", {
+    signal: leaving.signal,
+    onEvents: (events) => {
+      told.push(...events.map((event) => event.data));
+      // So long that the reader lets the page have a turn, in which another choice is made.
+      const end = performance.now() + 20;
+      while (performance.now() < end);
+      setTimeout(() => leaving.abort(), 0);
+      gateway.tell(2);
+    },
+  });
+  await turns();
+  gateway.tell(1);
+  await following;
+  assert.deepEqual(told, ["line 1"]);
+});

@@ -39,10 +39,12 @@ const BREATH_MS = 12;
  * Follow the stream of a call until it ends, is refused (4xx), or `signal` is aborted.
  *
  * Lost connections are taken up after the last event that was told, and so are those of a page that was hidden, when it is seen again. It
- * throws nothing: `onConnection` says how it stands.
+ * throws nothing: `onConnection` says how it stands. Nothing is told after `signal`, so what is on its way reaches no later view.
  */
 export async function follow(api: Api, path: string, following: Following): Promise<void> {
-  const say = (connection: Connection): void => following.onConnection?.(connection);
+  const say = (connection: Connection): void => {
+    if (!following.signal.aborted) following.onConnection?.(connection);
+  };
   let last = following.lastEventId ?? "";
   let failures = 0;
   while (!following.signal.aborted) {
@@ -110,6 +112,7 @@ async function read(
         await new Promise((resolve) => setTimeout(resolve, 0));
         rested = performance.now();
       }
+      if (following.signal.aborted) return "cut";
       const events = parser.feed(value);
       const newest = events.at(-1);
       if (!newest) continue;
