@@ -83,6 +83,27 @@ def test_a_job_is_watched_from_its_start_to_its_files(signed_in: Held, stage: St
     assert download.value.suggested_filename == "heat.zip"
 
 
+def test_a_run_of_the_same_name_that_is_made_anew_is_shown_with_its_own_log_and_files(
+    signed_in: Held, stage: Stage
+) -> None:
+    page = signed_in.page
+    stage.make(job("heat"))
+    stage.leave("heat", {"first.txt": b"1"}, "the first log\n")
+    signed_in.go("/ui/job?id=heat")
+    expect(page.get_by_role("button", name="first.txt", exact=True)).to_be_visible()
+    expect(page.get_by_text("the first log", exact=True)).to_be_visible()
+    stage.api.delete(job("heat"))
+    expect(page.get_by_role("alert")).to_contain_text("there is no job 'heat'")
+    stage.make(job("heat"))
+    expect(page.locator(".jobhead").get_by_role("status")).to_have_text("Pending")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    stage.leave("heat", {"second.txt": b"2"}, "the second log\n")
+    expect(page.get_by_role("button", name="second.txt", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="first.txt", exact=True)).to_have_count(0)
+    expect(page.get_by_text("the second log", exact=True)).to_be_visible()
+    expect(page.get_by_text("the first log", exact=True)).to_have_count(0)
+
+
 def test_an_array_is_shown_as_a_plot(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     stage.make(job("heat"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import pytest
 from browser.held import Held
 from browser.stage import Stage
 from browser.swept import make_sweep
@@ -152,6 +153,81 @@ def test_runs_are_compared_by_what_differs_and_by_their_curves(signed_in: Held, 
     signed_in.accessible_in_both()
     page.get_by_role("button", name="Remove scan-4").click()
     expect(page).to_have_url(re.compile(r"compare\?file=history.csv&id=scan-1$"))
+
+
+PARTLY = {"phase": "Running", "succeededPoints": "0-3", "activePoints": "4-5"}
+WHOLE = {"phase": "Succeeded", "succeededPoints": "0-11", "activePoints": ""}
+
+
+def test_a_point_shows_its_files_when_it_has_ended_and_that_it_is_run_again(signed_in: Held, stage: Stage) -> None:
+    _scan(stage, with_files=range(12), **PARTLY)
+    page = signed_in.page
+    signed_in.go("/ui/job?id=scan-4")
+    status = page.locator(".jobhead").get_by_role("status")
+    file = page.get_by_role("button", name="field.npy", exact=True)
+    expect(status).to_have_text("Running")
+    expect(page.get_by_text("There are files once the run has finished.")).to_be_visible()
+    for _ in range(2):
+        stage.api.patch(sweep("scan"), {"status": WHOLE}, status=True)
+        expect(status).to_have_text("Succeeded")
+        expect(file).to_be_visible()
+        stage.api.patch(sweep("scan"), {"status": PARTLY}, status=True)
+        expect(status).to_have_text("Running")
+        expect(file).to_have_count(0)
+
+
+def test_points_side_by_side_change_as_their_sweep_does(signed_in: Held, stage: Stage) -> None:
+    _scan(stage, with_files=range(12), **PARTLY)
+    page = signed_in.page
+    signed_in.go("/ui/compare?id=scan-4&id=scan-5")
+    states = page.get_by_role("region", name="Runs side by side").get_by_role("row", name=re.compile("^Status"))
+    expect(states).to_contain_text("Running")
+    stage.api.patch(sweep("scan"), {"status": WHOLE}, status=True)
+    expect(states.get_by_text("Succeeded")).to_have_count(2)
+    expect(page.get_by_role("row", name=re.compile("^l2_error"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("scan-4, scan-5"))).to_be_visible()
+
+
+def test_runs_side_by_side_are_read_again_after_changes_that_nobody_has_told(signed_in: Held, stage: Stage) -> None:
+    page = signed_in.page
+    signed_in.may_lose_the_gateway = True
+    for name in ("one", "two"):
+        stage.make(job(name))
+        stage.run(name)
+    signed_in.go("/ui/compare?id=one&id=two")
+    states = page.get_by_role("region", name="Runs side by side").get_by_role("row", name=re.compile("^Status"))
+    expect(states.get_by_text("Running")).to_have_count(2)
+    stage.gateway.stop()
+    expect(page.get_by_role("alert")).to_have_text("The gateway does not answer")
+    stage.finish("one")
+    stage.gateway.start()
+    expect(states.get_by_text("Succeeded")).to_have_count(1)
+    expect(states.get_by_text("Running")).to_have_count(1)
+
+
+def _answer_events(page: Page, **answer: Any) -> None:
+    """Let the stream of all changes be answered with something else."""
+    page.unroute("**/api/v1/events*")
+    page.route("**/api/v1/events*", lambda route: route.fulfill(**answer))
+
+
+def _end(reason: str) -> dict[str, str]:
+    return {"content_type": "text/event-stream", "body": f'event: end\ndata: {{"reason":"{reason}"}}\n\n'}
+
+
+@pytest.mark.parametrize("address", ["/ui", "/ui/sweep?id=scan", "/ui/compare?id=scan-1", "/ui/job?id=scan-1"])
+def test_changes_that_are_not_told_any_more_are_said_to_be(signed_in: Held, stage: Stage, address: str) -> None:
+    _scan(stage)
+    page = signed_in.page
+    _answer_events(page, status=403, json={"detail": "you may not list"})
+    signed_in.go(address)
+    expect(page.get_by_role("alert")).to_contain_text("Changes are not shown here: Not permitted: you may not list")
+    _answer_events(page, **_end("Forbidden"))
+    signed_in.go(address)
+    expect(page.get_by_role("alert")).to_contain_text("the gateway has ended their stream")
+    _answer_events(page, **_end("Unauthorized"))
+    signed_in.go(address)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def test_a_sweep_is_cancelled_after_a_question(signed_in: Held, stage: Stage) -> None:

@@ -25,6 +25,9 @@ export interface WholeSweep extends Sweep {
   metadata?: Record<string, string>;
 }
 
+/** The gateway's table of a sweep is so old at most; what a change of the sweep tells stands in its points after that. */
+export const SETTLED_MS = 11_000;
+
 /** The name of how long a point took, beside its metrics. */
 export const SECONDS = "seconds";
 

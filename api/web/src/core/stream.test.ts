@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Api } from "./api.ts";
-import { follow, type Connection } from "./stream.ts";
+import { ProblemError, UnreachableError } from "./problem.ts";
+import { follow, whyUnheard, type Connection } from "./stream.ts";
 
 /** A gateway with one stream, into which the test writes; each connection is noted with the place from which it goes on. */
 class Gateway {
@@ -102,4 +103,12 @@ test("nothing is told once nobody wants it, also of what has arrived already", a
   gateway.tell(1);
   await following;
   assert.deepEqual(told, ["line 1"]);
+});
+
+test("a stream that is over or refused says so, and one that is lost leaves that to who says it for the whole page", () => {
+  assert.equal(whyUnheard({ state: "refused", error: new ProblemError(403, "no") }), "Changes are not shown here: Not permitted: no");
+  assert.match(whyUnheard({ state: "ended" }), /ended their stream/);
+  assert.equal(whyUnheard({ state: "waiting", seconds: 5, error: new ProblemError(503, "too many streams") }), "Changes are not shown at the moment: too many streams");
+  const error = new UnreachableError();
+  assert.deepEqual([whyUnheard({ state: "waiting", seconds: 5, error }), whyUnheard({ state: "open" }), whyUnheard({ state: "resting" })], ["", "", ""]);
 });

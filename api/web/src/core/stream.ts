@@ -2,7 +2,7 @@
 
 import type { Api, Query } from "./api.ts";
 import { pauseOf } from "./backoff.ts";
-import { ProblemError, UnreachableError, isAbort } from "./problem.ts";
+import { ProblemError, UnreachableError, isAbort, sentenceOf } from "./problem.ts";
 import { whenSeen, whenUnseen } from "./seen.ts";
 import { EventParser, type StreamEvent } from "./sse.ts";
 
@@ -132,6 +132,13 @@ async function read(
     following.signal.removeEventListener("abort", leave);
     connection.abort();
   }
+}
+
+/** Return the sentence that says why what is shown does not change as it happens, empty when it does. That nobody answers is said above the page. */
+export function whyUnheard(now: Connection): string {
+  if (now.state === "refused") return `Changes are not shown here: ${sentenceOf(now.error)}`;
+  if (now.state === "ended") return "Changes are not shown here any more: the gateway has ended their stream, as you may not list anything here now. Load the page again to try once more.";
+  return now.state === "waiting" && now.error instanceof ProblemError ? `Changes are not shown at the moment: ${now.error.detail}` : "";
 }
 
 /** Told to the window when the gateway answers again: nobody needs to wait any longer. */

@@ -7,6 +7,7 @@ import { count } from "../core/format.ts";
 import { PHASES, type PageOf, type Phase } from "../core/models.ts";
 import { Pages } from "../core/pages.ts";
 import { UnreachableError, isAbort, sentenceOf } from "../core/problem.ts";
+import { whyUnheard } from "../core/stream.ts";
 import type { View } from "../page.ts";
 import { Grid, type Column } from "./grid.ts";
 import { live, type Change } from "./live.ts";
@@ -38,6 +39,7 @@ export class Listing<T extends { id: string; status: Phase }> {
   private readonly bar: HTMLElement;
   private counts: Partial<Record<Phase, number>> = {};
   private problem = "";
+  private unheard = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: View, of: ListingOf<T>) {
@@ -72,7 +74,15 @@ export class Listing<T extends { id: string; status: Phase }> {
       clearInterval(clock);
       clearTimeout(this.timer);
     });
-    live(view.api, { onChanges: this.changed, signal: view.signal, query: { namespace: this.namespace } });
+    live(view.api, {
+      onChanges: this.changed,
+      onConnection: (now) => {
+        this.unheard = whyUnheard(now);
+        this.draw();
+      },
+      signal: view.signal,
+      query: { namespace: this.namespace },
+    });
     this.draw();
     this.count();
   }
@@ -228,6 +238,7 @@ export class Listing<T extends { id: string; status: Phase }> {
         <span class="grow"></span>
         ${this.of.actions?.(this) ?? ""}
       </div>
-      ${this.problem ? html`<p class="problem" role="alert">${this.problem} <button class="small" @click=${this.refresh}>Try again</button></p>` : ""}`;
+      ${this.problem ? html`<p class="problem" role="alert">${this.problem} <button class="small" @click=${this.refresh}>Try again</button></p>` : ""}
+      ${this.unheard ? html`<p class="problem" role="alert">${this.unheard}</p>` : ""}`;
   }
 }

@@ -63,7 +63,8 @@ export class LogView {
     this.drawBar();
   }
 
-  private begin(): void {
+  /** Read it from its beginning: another attempt is chosen, or the run is run again. */
+  begin(): void {
     this.stream.abort();
     this.stream = new AbortController();
     this.lines = new Lines();
