@@ -11,7 +11,7 @@ from browser.held import Held
 from browser.stage import Stage
 from browser.swept import make_sweep
 from contract.objects import axes, axis, job, sweep
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 DIFFUSIVITIES = [0.001, 0.01, 0.1, 1.0]
 LENGTHS = [0.5, 1.0, 2.0]
@@ -91,20 +91,41 @@ def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held
     assert _rows(page) == ["9", "6", "3", "0"]
 
 
+def _drag_along_an_axis(page: Page, chart: Locator, across: float) -> None:
+    """Choose the lower part of an axis, by its pixels from the left edge of the chart, or from the right one."""
+    box = chart.bounding_box()
+    assert box is not None
+    x = box["x"] + across + (box["width"] if across < 0 else 0)
+    page.mouse.move(x, box["y"] + box["height"] - 90)
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + box["height"] - 12, steps=8)
+    page.mouse.up()
+
+
 def test_a_range_of_an_axis_of_the_parallel_coordinates_filters_the_table(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     _scan(stage)
     signed_in.go("/ui/sweep?id=scan&chart=parallel")
     chart = page.get_by_role("img", name=re.compile("^Parallel coordinates of 12 points"))
     expect(chart).to_be_visible()
-    box = chart.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 42, box["y"] + box["height"] - 90)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 42, box["y"] + box["height"] - 12, steps=8)
-    page.mouse.up()
+    _drag_along_an_axis(page, chart, 42)
     expect(page.get_by_text(re.compile("^[36] of 12$"))).to_be_visible()
-    expect(page.get_by_text("within the ranges of diffusivity")).to_be_visible()
+    chip = page.get_by_role("button", name="within the ranges of diffusivity", exact=False)
+    expect(chip).to_be_visible()
+    # It is a filter of the table whichever chart is shown, and the chart has it when it is drawn anew.
+    page.get_by_role("button", name="One axis").click()
+    expect(page.get_by_role("img", name=re.compile("^l2_error against"))).to_be_visible()
+    expect(chip).to_be_visible()
+    page.get_by_role("button", name="Parallel coordinates").click()
+    expect(chart).to_be_visible()
+    _drag_along_an_axis(page, chart, -66)
+    expect(page.get_by_text(re.compile("within the ranges of diffusivity, "))).to_be_visible()
+    page.get_by_role("button", name="within the ranges of", exact=False).click()
+    expect(page.get_by_role("status").get_by_text("12", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="within the ranges of", exact=False)).to_have_count(0)
+    # In the chart it is gone, too: what is chosen next is all that is chosen.
+    _drag_along_an_axis(page, chart, 42)
+    expect(page.get_by_role("button", name=re.compile("^within the ranges of diffusivity ×"))).to_be_visible()
 
 
 def test_a_mark_against_one_axis_opens_its_run_and_groups_are_told_apart(signed_in: Held, stage: Stage) -> None:

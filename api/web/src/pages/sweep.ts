@@ -285,7 +285,11 @@ class SweepPage {
           this.only = undefined;
           redo();
         }}>${this.only.text} ×<span class="hidden"> show all again</span></button>` : ""}
-        ${this.brush ? html`<span class="quiet">within the ranges of ${[...this.brush.brushes.keys()].join(", ")}</span>` : ""}
+        ${this.brush ? html`<button class="small chip" @click=${() => {
+          this.brush = undefined;
+          this.charts.unbrush();
+          redo();
+        }}>within the ranges of ${[...this.brush.brushes.keys()].join(", ")} ×<span class="hidden"> show all again</span></button>` : ""}
         <span class="grow"></span>
         ${ids.length ? html`<span class="quiet">${ids.length} selected</span>
           <button class="small" ?disabled=${ids.length < 2 || ids.length > MOST_RUNS} title="Two to ${MOST_RUNS} runs" @click=${() => this.view.go("compare", { id: ids })}>Compare</button>
