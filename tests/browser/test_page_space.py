@@ -73,6 +73,16 @@ def test_what_becomes_of_a_sweep_is_seen_without_loading_it_again(signed_in: Hel
     expect(page.get_by_text("2.4 / min")).to_be_visible()
 
 
+def test_an_estimate_does_not_count_what_an_earlier_round_has_done(signed_in: Held, stage: Stage) -> None:
+    rounds = [{"job": f"scan-{i}", "reason": why} for i, why in enumerate(("points", "rerun"))]
+    _scan(stage, phase="Running", succeededPoints="0-9", activePoints="10-11", rounds=rounds)
+    page = signed_in.page
+    signed_in.go("/ui/sweep?id=scan")
+    expect(page.get_by_text("10 / 12")).to_be_visible()
+    expect(page.get_by_text("not known yet")).to_be_visible()
+    expect(page.get_by_text("Throughput")).to_have_count(0)
+
+
 def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     _scan(stage)

@@ -140,7 +140,7 @@ class SweepPage {
   private take(sweep: WholeSweep): void {
     this.sweep = sweep;
     this.taken += 1;
-    this.samples = withSample(this.samples, { at: Date.now() / 1000, done: ended(this.sweep) });
+    this.samples = withSample(this.samples, { at: Date.now() / 1000, done: ended(sweep), round: sweep.rounds });
     this.drawHead();
     this.drawNumbers();
     this.drawDetails();
@@ -219,7 +219,8 @@ class SweepPage {
     const done = ended(sweep);
     const isOver = FINAL.has(sweep.status);
     const now = Date.now() / 1000;
-    const started = sweep.started_at ? Date.parse(sweep.started_at) / 1000 : undefined;
+    // What an earlier round has done says nothing of how fast this one is.
+    const started = sweep.started_at && sweep.rounds <= 1 ? Date.parse(sweep.started_at) / 1000 : undefined;
     const elapsed = between(sweep.started_at, sweep.completed_at ?? new Date().toISOString());
     const rate = isOver ? (elapsed && done ? done / elapsed : undefined) : throughput([...this.samples, { at: now, done }], started);
     const left = isOver || !total ? undefined : secondsLeft(total, done, rate);
