@@ -141,6 +141,29 @@ def test_a_log_of_a_million_lines_does_not_freeze_the_page_and_is_searched_and_w
     assert page.locator(".logrow").count() < 200
 
 
+def test_a_log_goes_on_over_a_restart_of_the_gateway_without_a_line_lost_or_doubled(
+    signed_in: Held, stage: Stage
+) -> None:
+    page = signed_in.page
+    signed_in.may_lose_the_gateway = True
+    stage.make(job("long"))
+    many = LINES // 4
+    stage.leave("long", {}, "".join(f"step {i} of many, residual 1e-7\n" for i in range(1, many + 1)))
+    signed_in.go("/ui/job?id=long")
+    state = page.locator(".logstate")
+    expect(state).to_have_text(re.compile(r"^Following · [1-9]"))
+    stage.gateway.stop()
+    expect(state).to_have_text(re.compile("^Connection lost"))
+    cut = int(re.sub(r"\D", "", state.inner_text().partition("·")[2]))
+    assert 0 < cut < many, "it was cut while there was more to come"
+    stage.gateway.start()
+    expect(state).to_have_text("Complete · 250\u202f000 lines", timeout=120_000)
+    for line in (1, cut, cut + 1, (cut + many) // 2, many):
+        # What is searched for is scrolled to: each line has its own number still.
+        page.get_by_role("searchbox", name="Search the log").fill(f"step {line} ")
+        expect(page.locator(f".logrow[data-line='{line}']")).to_contain_text(f"step {line} of", timeout=60_000)
+
+
 def test_a_job_is_cancelled_after_a_question(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     stage.make(job("heat"))
