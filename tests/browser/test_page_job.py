@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from browser.held import Held
+from browser.longtasks import longest_task, watch_tasks
 from browser.stage import ENDED, STARTED, Stage
 from contract.objects import job
 from playwright.sync_api import Page, expect
@@ -139,6 +140,27 @@ def test_a_log_of_a_million_lines_does_not_freeze_the_page_and_is_searched_and_w
     page.locator(".log").press("End")
     expect(page.locator(f".logrow[data-line='{LINES}']").first).to_be_visible()
     assert page.locator(".logrow").count() < 200
+
+
+def test_a_long_log_is_opened_with_no_longer_tasks_than_a_short_one(signed_in: Held, stage: Stage) -> None:
+    page = signed_in.page
+    page.set_default_timeout(120_000)
+    watch_tasks(page)
+
+    def longest(name: str, lines: int) -> float:
+        stage.make(job(name))
+        stage.leave(name, {}, "".join(f"step {i} of many, residual 1e-7\n" for i in range(1, lines + 1)))
+
+        def read() -> None:
+            signed_in.go(f"/ui/job?id={name}")
+            said = f"{lines:,}".replace(",", "\u202f")
+            expect(page.locator(".logstate")).to_have_text(f"Complete · {said} lines", timeout=120_000)
+            expect(page.locator(f".logrow[data-line='{lines}']")).to_be_visible()
+
+        return longest_task(page, read)
+
+    short, long = longest("short", 100), longest("long", LINES // 10)
+    assert long <= 4 * short
 
 
 def test_a_log_goes_on_over_a_restart_of_the_gateway_without_a_line_lost_or_doubled(
