@@ -239,6 +239,6 @@ export class Listing<T extends { id: string; status: Phase }> {
         ${this.of.actions?.(this) ?? ""}
       </div>
       ${this.problem ? html`<p class="problem" role="alert">${this.problem} <button class="small" @click=${this.refresh}>Try again</button></p>` : ""}
-      ${this.unheard ? html`<p class="problem" role="alert">${this.unheard}</p>` : ""}`;
+      ${this.unheard && !this.problem ? html`<p class="problem" role="alert">${this.unheard}</p>` : ""}`;
   }
 }
