@@ -1,5 +1,6 @@
 """What the calls are given: the running gateway, and who calls."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -23,3 +24,12 @@ async def _signed_in(request: Request) -> Caller:
 
 SignedIn = Annotated[Caller, Depends(_signed_in)]
 """The caller, whom ``auth.gate`` has signed in. Every call of /api/v1 takes it, health apart."""
+
+
+async def _again(request: Request) -> Callable[[], Awaitable[Caller]]:
+    again: Callable[[], Awaitable[Caller]] = request.state.again
+    return again
+
+
+SignInAgain = Annotated[Callable[[], Awaitable[Caller]], Depends(_again)]
+"""Signs the same token in again: for an answer that lasts longer than a token may."""

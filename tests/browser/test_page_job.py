@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from browser.held import Held
+from browser.longtasks import longest_task, watch_tasks
 from browser.stage import ENDED, STARTED, Stage
 from contract.objects import job
 from playwright.sync_api import Page, expect
@@ -83,6 +84,27 @@ def test_a_job_is_watched_from_its_start_to_its_files(signed_in: Held, stage: St
     assert download.value.suggested_filename == "heat.zip"
 
 
+def test_a_run_of_the_same_name_that_is_made_anew_is_shown_with_its_own_log_and_files(
+    signed_in: Held, stage: Stage
+) -> None:
+    page = signed_in.page
+    stage.make(job("heat"))
+    stage.leave("heat", {"first.txt": b"1"}, "the first log\n")
+    signed_in.go("/ui/job?id=heat")
+    expect(page.get_by_role("button", name="first.txt", exact=True)).to_be_visible()
+    expect(page.get_by_text("the first log", exact=True)).to_be_visible()
+    stage.api.delete(job("heat"))
+    expect(page.get_by_role("alert")).to_contain_text("there is no job 'heat'")
+    stage.make(job("heat"))
+    expect(page.locator(".jobhead").get_by_role("status")).to_have_text("Pending")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    stage.leave("heat", {"second.txt": b"2"}, "the second log\n")
+    expect(page.get_by_role("button", name="second.txt", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="first.txt", exact=True)).to_have_count(0)
+    expect(page.get_by_text("the second log", exact=True)).to_be_visible()
+    expect(page.get_by_text("the first log", exact=True)).to_have_count(0)
+
+
 def test_an_array_is_shown_as_a_plot(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     stage.make(job("heat"))
@@ -118,6 +140,50 @@ def test_a_log_of_a_million_lines_does_not_freeze_the_page_and_is_searched_and_w
     page.locator(".log").press("End")
     expect(page.locator(f".logrow[data-line='{LINES}']").first).to_be_visible()
     assert page.locator(".logrow").count() < 200
+
+
+def test_a_long_log_is_opened_with_no_longer_tasks_than_a_short_one(signed_in: Held, stage: Stage) -> None:
+    page = signed_in.page
+    page.set_default_timeout(120_000)
+    watch_tasks(page)
+
+    def longest(name: str, lines: int) -> float:
+        stage.make(job(name))
+        stage.leave(name, {}, "".join(f"step {i} of many, residual 1e-7\n" for i in range(1, lines + 1)))
+
+        def read() -> None:
+            signed_in.go(f"/ui/job?id={name}")
+            said = f"{lines:,}".replace(",", "\u202f")
+            expect(page.locator(".logstate")).to_have_text(f"Complete · {said} lines", timeout=120_000)
+            expect(page.locator(f".logrow[data-line='{lines}']")).to_be_visible()
+
+        return longest_task(page, read)
+
+    short, long = longest("short", 100), longest("long", LINES // 10)
+    assert long <= 4 * short
+
+
+def test_a_log_goes_on_over_a_restart_of_the_gateway_without_a_line_lost_or_doubled(
+    signed_in: Held, stage: Stage
+) -> None:
+    page = signed_in.page
+    signed_in.may_lose_the_gateway = True
+    stage.make(job("long"))
+    many = LINES // 4
+    stage.leave("long", {}, "".join(f"step {i} of many, residual 1e-7\n" for i in range(1, many + 1)))
+    signed_in.go("/ui/job?id=long")
+    state = page.locator(".logstate")
+    expect(state).to_have_text(re.compile(r"^Following · [1-9]"))
+    stage.gateway.stop()
+    expect(state).to_have_text(re.compile("^Connection lost"))
+    cut = int(re.sub(r"\D", "", state.inner_text().partition("·")[2]))
+    assert 0 < cut < many, "it was cut while there was more to come"
+    stage.gateway.start()
+    expect(state).to_have_text("Complete · 250\u202f000 lines", timeout=120_000)
+    for line in (1, cut, cut + 1, (cut + many) // 2, many):
+        # What is searched for is scrolled to: each line has its own number still.
+        page.get_by_role("searchbox", name="Search the log").fill(f"step {line} ")
+        expect(page.locator(f".logrow[data-line='{line}']")).to_contain_text(f"step {line} of", timeout=60_000)
 
 
 def test_a_job_is_cancelled_after_a_question(signed_in: Held, stage: Stage) -> None:

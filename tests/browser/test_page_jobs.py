@@ -5,12 +5,20 @@ import re
 from collections.abc import Callable
 
 from browser.held import Held
+from browser.longtasks import forget_tasks, longest_task, watch_tasks
 from browser.stage import Stage
 from contract.objects import axes, axis, job, sweep
 from playwright.sync_api import Route, expect
 
 MANY = 10_000
 FIRST_VIEW_BYTES = 400_000
+SCROLL = """async grid => {
+  for (let i = 0; i <= 40; i += 1) {
+    grid.scrollTop = (grid.scrollHeight - grid.clientHeight) * i / 40;
+    await new Promise(requestAnimationFrame);
+  }
+  await new Promise(requestAnimationFrame);
+}"""
 
 
 def test_who_has_no_token_is_asked_for_one_and_a_wrong_one_is_not_taken(
@@ -117,6 +125,32 @@ def test_ten_thousand_jobs_scroll_with_few_rows_in_the_page_and_the_right_ones(s
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{stage.url}/ui/job?id=scan-{MANY - 1}")
     expect(page.get_by_role("heading", name=f"scan-{MANY - 1}")).to_be_visible()
+
+
+def test_a_list_of_ten_thousand_jobs_is_scrolled_with_no_longer_tasks_than_one_of_a_hundred(
+    signed_in: Held, stage: Stage
+) -> None:
+    page = signed_in.page
+    watch_tasks(page)
+    for name, many in (("few", 100), ("many", MANY)):
+        space = axes(axis("x", linspace={"start": 0, "stop": 1, "num": many}))
+        stage.make(sweep(name, space=space), phase="Running", points={"total": many}, activePoints="0-9")
+
+    def longest(name: str, many: int) -> float:
+        signed_in.go(f"/ui?sort=created&sweep={name}")
+        grid = page.get_by_role("grid", name="Jobs")
+        expect(grid).to_have_attribute("aria-rowcount", str(many + 1))
+        expect(page.get_by_role("link", name=f"{name}-0", exact=True)).to_be_visible()
+
+        def scroll() -> None:
+            forget_tasks(page)
+            grid.evaluate(SCROLL)
+            expect(page.get_by_role("link", name=f"{name}-{many - 1}", exact=True)).to_be_visible()
+
+        return longest_task(page, scroll)
+
+    few, all_of_them = longest("few", 100), longest("many", MANY)
+    assert all_of_them <= 4 * few
 
 
 def test_jobs_are_selected_by_keyboard_and_cancelled_after_a_question(signed_in: Held, stage: Stage) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import pytest
 from browser.held import Held
 from browser.stage import Stage
 from browser.swept import make_sweep
 from contract.objects import axes, axis, job, sweep
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 DIFFUSIVITIES = [0.001, 0.01, 0.1, 1.0]
 LENGTHS = [0.5, 1.0, 2.0]
@@ -72,6 +73,16 @@ def test_what_becomes_of_a_sweep_is_seen_without_loading_it_again(signed_in: Hel
     expect(page.get_by_text("2.4 / min")).to_be_visible()
 
 
+def test_an_estimate_does_not_count_what_an_earlier_round_has_done(signed_in: Held, stage: Stage) -> None:
+    rounds = [{"job": f"scan-{i}", "reason": why} for i, why in enumerate(("points", "rerun"))]
+    _scan(stage, phase="Running", succeededPoints="0-9", activePoints="10-11", rounds=rounds)
+    page = signed_in.page
+    signed_in.go("/ui/sweep?id=scan")
+    expect(page.get_by_text("10 / 12")).to_be_visible()
+    expect(page.get_by_text("not known yet")).to_be_visible()
+    expect(page.get_by_text("Throughput")).to_have_count(0)
+
+
 def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     _scan(stage)
@@ -90,20 +101,41 @@ def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held
     assert _rows(page) == ["9", "6", "3", "0"]
 
 
+def _drag_along_an_axis(page: Page, chart: Locator, across: float) -> None:
+    """Choose the lower part of an axis, by its pixels from the left edge of the chart, or from the right one."""
+    box = chart.bounding_box()
+    assert box is not None
+    x = box["x"] + across + (box["width"] if across < 0 else 0)
+    page.mouse.move(x, box["y"] + box["height"] - 90)
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + box["height"] - 12, steps=8)
+    page.mouse.up()
+
+
 def test_a_range_of_an_axis_of_the_parallel_coordinates_filters_the_table(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     _scan(stage)
     signed_in.go("/ui/sweep?id=scan&chart=parallel")
     chart = page.get_by_role("img", name=re.compile("^Parallel coordinates of 12 points"))
     expect(chart).to_be_visible()
-    box = chart.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 42, box["y"] + box["height"] - 90)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 42, box["y"] + box["height"] - 12, steps=8)
-    page.mouse.up()
+    _drag_along_an_axis(page, chart, 42)
     expect(page.get_by_text(re.compile("^[36] of 12$"))).to_be_visible()
-    expect(page.get_by_text("within the ranges of diffusivity")).to_be_visible()
+    chip = page.get_by_role("button", name="within the ranges of diffusivity", exact=False)
+    expect(chip).to_be_visible()
+    # It is a filter of the table whichever chart is shown, and the chart has it when it is drawn anew.
+    page.get_by_role("button", name="One axis").click()
+    expect(page.get_by_role("img", name=re.compile("^l2_error against"))).to_be_visible()
+    expect(chip).to_be_visible()
+    page.get_by_role("button", name="Parallel coordinates").click()
+    expect(chart).to_be_visible()
+    _drag_along_an_axis(page, chart, -66)
+    expect(page.get_by_text(re.compile("within the ranges of diffusivity, "))).to_be_visible()
+    page.get_by_role("button", name="within the ranges of", exact=False).click()
+    expect(page.get_by_role("status").get_by_text("12", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="within the ranges of", exact=False)).to_have_count(0)
+    # In the chart it is gone, too: what is chosen next is all that is chosen.
+    _drag_along_an_axis(page, chart, 42)
+    expect(page.get_by_role("button", name=re.compile("^within the ranges of diffusivity ×"))).to_be_visible()
 
 
 def test_a_mark_against_one_axis_opens_its_run_and_groups_are_told_apart(signed_in: Held, stage: Stage) -> None:
@@ -152,6 +184,81 @@ def test_runs_are_compared_by_what_differs_and_by_their_curves(signed_in: Held, 
     signed_in.accessible_in_both()
     page.get_by_role("button", name="Remove scan-4").click()
     expect(page).to_have_url(re.compile(r"compare\?file=history.csv&id=scan-1$"))
+
+
+PARTLY = {"phase": "Running", "succeededPoints": "0-3", "activePoints": "4-5"}
+WHOLE = {"phase": "Succeeded", "succeededPoints": "0-11", "activePoints": ""}
+
+
+def test_a_point_shows_its_files_when_it_has_ended_and_that_it_is_run_again(signed_in: Held, stage: Stage) -> None:
+    _scan(stage, with_files=range(12), **PARTLY)
+    page = signed_in.page
+    signed_in.go("/ui/job?id=scan-4")
+    status = page.locator(".jobhead").get_by_role("status")
+    file = page.get_by_role("button", name="field.npy", exact=True)
+    expect(status).to_have_text("Running")
+    expect(page.get_by_text("There are files once the run has finished.")).to_be_visible()
+    for _ in range(2):
+        stage.api.patch(sweep("scan"), {"status": WHOLE}, status=True)
+        expect(status).to_have_text("Succeeded")
+        expect(file).to_be_visible()
+        stage.api.patch(sweep("scan"), {"status": PARTLY}, status=True)
+        expect(status).to_have_text("Running")
+        expect(file).to_have_count(0)
+
+
+def test_points_side_by_side_change_as_their_sweep_does(signed_in: Held, stage: Stage) -> None:
+    _scan(stage, with_files=range(12), **PARTLY)
+    page = signed_in.page
+    signed_in.go("/ui/compare?id=scan-4&id=scan-5")
+    states = page.get_by_role("region", name="Runs side by side").get_by_role("row", name=re.compile("^Status"))
+    expect(states).to_contain_text("Running")
+    stage.api.patch(sweep("scan"), {"status": WHOLE}, status=True)
+    expect(states.get_by_text("Succeeded")).to_have_count(2)
+    expect(page.get_by_role("row", name=re.compile("^l2_error"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("scan-4, scan-5"))).to_be_visible()
+
+
+def test_runs_side_by_side_are_read_again_after_changes_that_nobody_has_told(signed_in: Held, stage: Stage) -> None:
+    page = signed_in.page
+    signed_in.may_lose_the_gateway = True
+    for name in ("one", "two"):
+        stage.make(job(name))
+        stage.run(name)
+    signed_in.go("/ui/compare?id=one&id=two")
+    states = page.get_by_role("region", name="Runs side by side").get_by_role("row", name=re.compile("^Status"))
+    expect(states.get_by_text("Running")).to_have_count(2)
+    stage.gateway.stop()
+    expect(page.get_by_role("alert")).to_have_text("The gateway does not answer")
+    stage.finish("one")
+    stage.gateway.start()
+    expect(states.get_by_text("Succeeded")).to_have_count(1)
+    expect(states.get_by_text("Running")).to_have_count(1)
+
+
+def _answer_events(page: Page, **answer: Any) -> None:
+    """Let the stream of all changes be answered with something else."""
+    page.unroute("**/api/v1/events*")
+    page.route("**/api/v1/events*", lambda route: route.fulfill(**answer))
+
+
+def _end(reason: str) -> dict[str, str]:
+    return {"content_type": "text/event-stream", "body": f'event: end\ndata: {{"reason":"{reason}"}}\n\n'}
+
+
+@pytest.mark.parametrize("address", ["/ui", "/ui/sweep?id=scan", "/ui/compare?id=scan-1", "/ui/job?id=scan-1"])
+def test_changes_that_are_not_told_any_more_are_said_to_be(signed_in: Held, stage: Stage, address: str) -> None:
+    _scan(stage)
+    page = signed_in.page
+    _answer_events(page, status=403, json={"detail": "you may not list"})
+    signed_in.go(address)
+    expect(page.get_by_role("alert")).to_contain_text("Changes are not shown here: Not permitted: you may not list")
+    _answer_events(page, **_end("Forbidden"))
+    signed_in.go(address)
+    expect(page.get_by_role("alert")).to_contain_text("the gateway has ended their stream")
+    _answer_events(page, **_end("Unauthorized"))
+    signed_in.go(address)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def test_a_sweep_is_cancelled_after_a_question(signed_in: Held, stage: Stage) -> None:

@@ -14,9 +14,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 from multidict import CIMultiDict
+from sse import events_of
 from unit.test_api_serving import kubeconfig_for, problem_in, serving
 
 from simops_api import audit
+from simops_api.events import many
 from simops_api.headers import DEFAULTS, SecurityHeaders
 from simops_api.settings import Settings
 
@@ -333,6 +335,27 @@ async def test_a_right_that_was_taken_away_is_gone_at_the_next_question(tmp_path
         cluster.tokens.clear()
         async with gateway.get(JOBS, headers=ann()) as response:
             await problem_in(response, 401)
+
+
+@pytest.mark.parametrize("reason", ["Unauthorized", "Forbidden"])
+async def test_a_stream_of_changes_ends_with_the_token_and_with_the_rights_of_its_reader(
+    tmp_path: Path, reviews: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "_CHECK_SECONDS", 0.05)
+    async with lab(tmp_path, auth_reviews=reviews, auth_cache_seconds=0) as (cluster, gateway):
+        cluster.rules.add(("ann", "list", "simulationjobs", "default"))
+        async with gateway.get("/api/v1/events", headers=ann()) as response, asyncio.timeout(60):
+            events = events_of(response)
+            assert (await anext(events)).name == "resync"
+            # As it was, then with an API server that is away for a while, which says nothing of anybody.
+            for refusal in (0, 500):
+                cluster.refusal, asked = refusal, len(cluster.reviews)
+                while len(cluster.reviews) < asked + 3:  # noqa: ASYNC110 - the gateway asks by itself
+                    await asyncio.sleep(0.01)
+            cluster.refusal = 0
+            (cluster.tokens if reason == "Unauthorized" else cluster.rules).clear()
+            rest = [event async for event in events]
+        assert [(event.name, json.loads(event.data)) for event in rest] == [("end", {"reason": reason})]
 
 
 async def test_each_token_is_asked_about_with_itself_also_when_two_are_of_one_person(

@@ -4,6 +4,7 @@ Whatever is not named as open needs a caller, so a call that is added later cann
 """
 
 import math
+from functools import partial
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -77,6 +78,7 @@ async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, S
     """
     # Two of them are none: what stands before the gateway may have gone by the other one.
     authorization = ", ".join(Headers(scope=scope).getlist("authorization")) or None
+    scope.setdefault("state", {})["again"] = partial(access.sign_in, authorization)
     reads = scope["method"] in _READS
     address = address_key((scope.get("client") or ("", 0))[0])
     if not access.knows(authorization):
@@ -88,7 +90,7 @@ async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, S
         if problem.status == 401 and authorization:
             limits.strangers.take(address)
         raise
-    scope.setdefault("state", {})["caller"] = caller
+    scope["state"]["caller"] = caller
     logs.tell(caller=caller.name)
     if scope["path"] == METRICS:
         await access.require_path(caller, METRICS)

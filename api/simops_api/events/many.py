@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from typing import Annotated
 
 from pydantic import Field
@@ -24,6 +24,8 @@ _GATHER_SECONDS = 0.1
 """Changes that follow each other so quickly are told together."""
 _BATCH = 200
 _CHECK_SECONDS = 30.0
+_ENDS = {401: "Unauthorized", 403: "Forbidden"}
+"""Why a stream ends, by the status with which it would not be begun any more."""
 _KINDS = (SIMULATION_JOB, SIMULATION_SWEEP)
 _NAMES = {SIMULATION_JOB: "job", SIMULATION_SWEEP: "sweep"}
 
@@ -59,8 +61,10 @@ class Many:
         self._streams = streams
         self._clock = clock
 
-    async def changes(self, caller: Caller, query: FeedQuery, last_event_id: str | None) -> AsyncGenerator[bytes, None]:
-        """Return the events that follow a place, or `resync` and those from now on.
+    async def changes(
+        self, caller: Caller, again: Callable[[], Awaitable[Caller]], query: FeedQuery, last_event_id: str | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Return the events that follow a place, or `resync` and those from now on. ``again`` signs the caller in again.
 
         Raises:
             ProblemError: 403 nothing may be listed; 422 the namespace is not served; 503.
@@ -68,14 +72,18 @@ class Many:
         scopes = await self._scopes(caller, query)
         self._caches.require_sync()
         self._streams.check()
-        return self._follow(caller, query, scopes, self._feed.number(last_event_id or ""))
+        return self._follow(again, query, scopes, self._feed.number(last_event_id or ""))
 
     async def _scopes(self, caller: Caller, query: FeedQuery) -> dict[Kind, frozenset[str]]:
         found = await scopes_of(self._access, caller, _KINDS, query.namespace, self._settings.namespaces)
         return dict(zip(_KINDS, found, strict=True))
 
     async def _follow(
-        self, caller: Caller, query: FeedQuery, scopes: dict[Kind, frozenset[str]], number: int | None
+        self,
+        again: Callable[[], Awaitable[Caller]],
+        query: FeedQuery,
+        scopes: dict[Kind, frozenset[str]],
+        number: int | None,
     ) -> AsyncGenerator[bytes, None]:
         checked = self._clock()
         while True:
@@ -94,21 +102,15 @@ class Many:
             await asyncio.sleep(_GATHER_SECONDS)
             if self._clock() - checked >= min(_CHECK_SECONDS, max(1.0, self._settings.auth_cache_seconds)):
                 checked = self._clock()
-                renewed = await self._renewed(caller, query, scopes)
-                if renewed is None:
-                    yield event('{"reason":"Forbidden"}', name="end")
-                    return
+                try:
+                    renewed = await self._scopes(await again(), query)
+                except ProblemError as problem:
+                    if reason := _ENDS.get(problem.status):
+                        yield event(json.dumps({"reason": reason}), name="end")
+                        return
+                    renewed = scopes  # as before while it cannot be found out
                 if renewed != scopes:
                     scopes, number = renewed, None
-
-    async def _renewed(
-        self, caller: Caller, query: FeedQuery, scopes: dict[Kind, frozenset[str]]
-    ) -> dict[Kind, frozenset[str]] | None:
-        """Return what the caller may list now, None when that is nothing any more; as before while it cannot be found out."""
-        try:
-            return await self._scopes(caller, query)
-        except ProblemError as problem:
-            return None if problem.status in (401, 403) else scopes
 
     def _told(
         self, change: tuple[Kind, str], query: FeedQuery, scopes: dict[Kind, frozenset[str]]

@@ -28,8 +28,8 @@ export interface Colours {
 }
 
 export interface Chart {
-  /** Draw something else, with the colours of the page. */
-  set: (option: (colours: Colours) => EChartsCoreOption, label: string) => void;
+  /** Draw something else, with the colours of the page; `drawn` is called after each time that it is drawn. */
+  set: (option: (colours: Colours) => EChartsCoreOption, label: string, drawn?: () => void) => void;
   readonly library: ECharts;
   /** Give back what it holds; it is done by `signal`, too. */
   dispose: () => void;
@@ -50,12 +50,14 @@ export function chartIn(root: HTMLElement, signal: AbortSignal): Chart {
   root.setAttribute("role", "img");
   const library = init(root, null, { renderer: "canvas" });
   let last: ((colours: Colours) => EChartsCoreOption) | undefined;
+  let after: (() => void) | undefined;
   const still = globalThis.matchMedia("(prefers-reduced-motion: reduce)");
   const dark = globalThis.matchMedia("(prefers-color-scheme: dark)");
   const draw = (): void => {
     if (!last || library.isDisposed()) return;
     const found = colours();
     library.setOption({ animation: !still.matches, animationDuration: 200, animationDurationUpdate: 150, textStyle: { fontFamily: found.font, color: found.text }, ...last(found) }, { notMerge: true });
+    after?.();
   };
   const sized = new ResizeObserver(() => {
     if (!library.isDisposed() && root.clientWidth) library.resize();
@@ -75,9 +77,9 @@ export function chartIn(root: HTMLElement, signal: AbortSignal): Chart {
   return {
     library,
     dispose,
-    set: (option, label) => {
+    set: (option, label, drawn) => {
       root.setAttribute("aria-label", label);
-      last = option;
+      [last, after] = [option, drawn];
       draw();
     },
   };

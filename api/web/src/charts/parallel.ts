@@ -6,10 +6,10 @@ import { short } from "../core/heat.ts";
 import { chartIn, tick, type Chart, type Colours } from "./base.ts";
 import { VIRIDIS } from "./heatmap.ts";
 
-/** Draw lines into an element; `onBrush` is told what is chosen, `onOpen` the point whose line is clicked. */
+/** Draw lines into an element, with what is chosen; `onBrush` is told what is chosen then, `onOpen` the point whose line is clicked. */
 export function parallelChart(
   root: HTMLElement, signal: AbortSignal, onBrush: (brushes: Brushes) => void, onOpen: (index: number) => void,
-): { set: (data: ParallelData, label: string) => void; chart: Chart } {
+): { set: (data: ParallelData, brushes: Brushes, label: string) => void; chart: Chart } {
   const chart = chartIn(root, signal);
   let shown: ParallelData | undefined;
   chart.library.on("axisareaselected", () => {
@@ -27,11 +27,20 @@ export function parallelChart(
     const line = shown?.lines[event.dataIndex ?? -1];
     if (line) onOpen(line.index);
   });
+  // To draw anew forgets what was chosen, and to choose draws the lines alone: its frame on the axis comes with the next drawing, as of another size.
+  const choose = (axes: ParallelData["axes"], brushes: Brushes): void => {
+    const found = axes.flatMap((axis, parallelAxisIndex) => {
+      const intervals = brushes.get(axis.name);
+      return intervals?.length ? [{ type: "axisAreaSelect", parallelAxisIndex, intervals: intervals.map((one) => [...one]) }] : [];
+    });
+    for (const action of found) chart.library.dispatchAction(action, { silent: true });
+    if (found.length) chart.library.resize({ silent: true });
+  };
   return {
     chart,
-    set: (data, label) => {
+    set: (data, brushes, label) => {
       shown = data;
-      chart.set((colours) => optionOf(data, colours), label);
+      chart.set((colours) => optionOf(data, colours), label, () => choose(data.axes, brushes));
     },
   };
 }

@@ -4,6 +4,8 @@ const PAGE = 100;
 const KEPT_PAGES = 30;
 /** How long a page that was refused is left alone: what is drawn looks for it again at once. */
 const PAUSE_MS = 5000;
+/** A request that takes so long is given up: nothing else would be asked while a dead connection is waited for. */
+const PATIENCE_MS = 30_000;
 
 export interface Fetched<T> {
   total: number;
@@ -23,6 +25,8 @@ export class Pages<T extends { id: string }> {
   private stale = new Set<number>();
   private readonly refused = new Set<number>();
   private era = 0;
+  /** Counts how often everything may have become different. */
+  private round = 0;
 
   constructor(fetch: Fetch<T>, changed: () => void, failed: (error: unknown) => void) {
     this.fetch = fetch;
@@ -56,10 +60,14 @@ export class Pages<T extends { id: string }> {
     }
   }
 
-  /** Everything may be different now; what is known is shown until it is known anew. */
+  /**
+   * Everything may be different now; what is known is shown until it is known anew.
+   *
+   * A request on its way is let come, and the page is asked for once more after it: were it given up, changes that come faster than answers
+   * would keep any from coming.
+   */
   refresh(): void {
-    for (const asking of this.asked.values()) asking.abort();
-    this.asked.clear();
+    this.round += 1;
     this.refused.clear();
     this.stale = new Set(this.pages.keys());
     if (this.total === undefined) this.stale.add(0);
@@ -90,14 +98,15 @@ export class Pages<T extends { id: string }> {
 
   private async ask(page: number): Promise<void> {
     const asking = new AbortController();
-    const { era } = this;
+    const { era, round } = this;
     this.asked.set(page, asking);
     try {
-      const found = await this.fetch(page + 1, PAGE, asking.signal);
+      const found = await this.fetch(page + 1, PAGE, AbortSignal.any([asking.signal, AbortSignal.timeout(PATIENCE_MS)]));
       if (era !== this.era) return;
       this.total = found.total;
       this.pages.set(page, found.items);
-      this.stale.delete(page);
+      if (round === this.round) this.stale.delete(page);
+      else this.stale.add(page);
       const oldest = this.pages.keys().next().value;
       if (this.pages.size > KEPT_PAGES && oldest !== undefined) this.pages.delete(oldest);
       if (this.asked.get(page) === asking) this.asked.delete(page);

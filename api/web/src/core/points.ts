@@ -23,6 +23,9 @@ export interface WholeSweep extends Sweep {
   batch?: boolean;
 }
 
+/** The gateway's table of a sweep is so old at most; what a change of the sweep tells stands in its points after that. */
+export const SETTLED_MS = 11_000;
+
 /** The name of how long a point took, beside its metrics. */
 export const SECONDS = "seconds";
 

@@ -85,6 +85,16 @@ test("at the beginning the mean since the start is how fast it is, and a sweep t
   assert.deepEqual(withSample([{ at: 1, done: 9 }], { at: 2, done: 3 }), [{ at: 2, done: 3 }]);
 });
 
+test("what was done in an earlier round does not make the present one seem faster", () => {
+  // 9,990 of 10,000 points were done before; one of the ten that are run again ends in a hundred seconds.
+  let samples: Sample[] = [{ at: 0, done: 0, round: 1 }, { at: 50, done: 5000, round: 1 }, { at: 100, done: 9990, round: 1 }];
+  samples = withSample(samples, { at: 200, done: 9990, round: 2 });
+  assert.equal(throughput(samples), undefined);
+  samples = withSample(samples, { at: 300, done: 9991, round: 2 });
+  assert.equal(throughput(samples), 0.01);
+  assert.equal(secondsLeft(10_000, 9991, throughput(samples)), 900);
+});
+
 test("points are told by stretches, and what is not known yet is pending", () => {
   const points = Array.from({ length: 150 }, (_, i) => point(i, {}, i < 120 ? 1 : undefined));
   const found = stretches(points, 200, 2);

@@ -2,17 +2,22 @@
 
 import { html, render, type TemplateResult } from "lit-html";
 import { jobPath } from "../core/api.ts";
+import { coalesce } from "../core/coalesce.ts";
 import { differences, inAll, type Difference } from "../core/differ.ts";
 import { between, duration, scalar } from "../core/format.ts";
 import type { ArtifactFile, Job, Scalar } from "../core/models.ts";
-import { isAbort, sentenceOf } from "../core/problem.ts";
+import { SETTLED_MS } from "../core/points.ts";
+import { UnreachableError, isAbort, sentenceOf } from "../core/problem.ts";
+import { whyUnheard } from "../core/stream.ts";
 import type { View } from "../page.ts";
 import { link } from "../router.ts";
-import { live } from "../ui/live.ts";
+import { live, type Change } from "../ui/live.ts";
 import { Overlay } from "../ui/overlay.ts";
 
 /** So many runs stand side by side at most. */
 export const MOST_RUNS = 6;
+/** Changes make runs be read again at most so often. */
+const READ_MS = 1500;
 
 export function show(view: View): void {
   new ComparePage(view);
@@ -25,18 +30,33 @@ class ComparePage {
   private readonly overlay: Overlay;
   private showsSame = false;
   private problem = "";
+  private unheard = "";
+  private isStale = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private settling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: View) {
     this.view = view;
     this.ids = [...new Set(view.query.getAll("id"))].slice(0, MOST_RUNS);
     render(html`<div class="compare"><header class="head"></header><section class="card tables" aria-label="Values"></section><section class="card curvebox" aria-label="Curves"></section></div>`, view.root);
     this.overlay = new Overlay(this.part(".curvebox"), view);
-    void this.read();
+    this.read();
     live(view.api, {
       signal: view.signal,
-      onChanges: (changes) => {
-        for (const { kind, id, now } of changes ?? []) if (kind === "job" && now && this.ids.includes(id)) this.changed(id, now as Job);
+      onConnection: (now) => {
+        this.unheard = whyUnheard(now);
+        this.draw();
       },
+      onChanges: (changes) => {
+        if (changes?.some((one) => this.concerns(one)) === false) return;
+        this.timer ??= setTimeout(this.readAll, changes ? READ_MS : 0);
+        clearTimeout(this.settling);
+        this.settling = setTimeout(this.readAll, SETTLED_MS);
+      },
+    });
+    view.signal.addEventListener("abort", () => {
+      clearTimeout(this.timer);
+      clearTimeout(this.settling);
     });
   }
 
@@ -44,39 +64,59 @@ class ComparePage {
     return this.view.root.querySelector<HTMLElement>(name) ?? this.view.root;
   }
 
-  private changed(id: string, job: Job): void {
-    const before = this.jobs.get(id);
-    this.jobs.set(id, job);
-    this.draw();
-    // Files are there once it has ended.
-    if (typeof before === "object" && before.status !== job.status) void this.curves();
+  /** Whether a change is one of a run that is shown; a point's is told as one of its sweep. */
+  private concerns({ kind, id }: Change): boolean {
+    return this.ids.some((one) => {
+      const job = this.jobs.get(one);
+      return kind === "job" ? one === id : typeof job === "object" && job.sweep === id;
+    });
   }
 
   private known(): string[] {
     return this.ids.filter((id) => typeof this.jobs.get(id) === "object");
   }
 
-  private async read(): Promise<void> {
+  /** Read the runs that are not known, or all of them when any may have changed; draw their curves anew if one has. */
+  private readonly read = coalesce(async () => {
+    const [isStale, before] = [this.isStale, this.said()];
+    this.isStale = false;
     this.draw();
+    await this.readThese(this.ids.filter((id) => isStale || typeof this.jobs.get(id) !== "object"));
+    // Files are there once a run has ended.
+    if (!this.view.signal.aborted && before !== this.said()) await this.curves();
+  });
+
+  private readAll = (): void => {
+    this.timer = undefined;
+    this.isStale = true;
+    this.read();
+  };
+
+  /** Everything that is known of the runs that are shown. */
+  private said(): string {
+    return JSON.stringify(this.ids.map((id) => [id, this.jobs.get(id)]));
+  }
+
+  private async readThese(ids: readonly string[]): Promise<void> {
     await Promise.all(
-      this.ids.filter((id) => typeof this.jobs.get(id) !== "object").map(async (id) => {
+      ids.map(async (id) => {
         try {
           this.jobs.set(id, await this.view.api.get<Job>(jobPath(id), {}, this.view.signal));
         } catch (error) {
-          if (!isAbort(error)) this.jobs.set(id, sentenceOf(error));
+          // What is known of a run stays while nobody answers; that is said above the page.
+          if (!isAbort(error) && !(error instanceof UnreachableError && typeof this.jobs.get(id) === "object")) this.jobs.set(id, sentenceOf(error));
         }
       }),
     );
-    if (this.view.signal.aborted) return;
-    this.draw();
-    await this.curves();
+    if (!this.view.signal.aborted) this.draw();
   }
 
   /** Offer the files that all of them have that have any. */
   private async curves(): Promise<void> {
     const ids = this.known();
     const found = await Promise.all(ids.map((id) => this.filesOf(id)));
-    if (this.view.signal.aborted) return;
+    // Of an earlier choice: they are asked for again.
+    if (this.view.signal.aborted || ids.join() !== this.known().join()) return;
     const have = ids.filter((_, i) => found[i]?.length);
     this.overlay.show(have, inAll(found.filter((files) => files.length)));
   }
@@ -94,7 +134,7 @@ class ComparePage {
   private setIds(ids: string[]): void {
     this.ids = ids;
     this.view.setQuery({ id: ids });
-    void this.read();
+    this.read();
   }
 
   private add(event: SubmitEvent): void {
@@ -120,7 +160,7 @@ class ComparePage {
         <span class="grow"></span>
         <button class="small" aria-pressed=${String(this.showsSame)} @click=${() => { this.showsSame = !this.showsSame; this.draw(); }}>Show what is the same</button>
       </div>
-      ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : ""}`,
+      ${[this.problem, this.unheard].filter(Boolean).map((text) => html`<p class="problem" role="alert">${text}</p>`)}`,
       this.part(".head"),
     );
     render(this.ids.length ? this.table(jobs) : html`<p class="empty">Add runs by their ids, or pick points in the table of a sweep.</p>`, this.part(".tables"));

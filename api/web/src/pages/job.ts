@@ -2,17 +2,23 @@
 
 import { html, render, type TemplateResult } from "lit-html";
 import { jobPath } from "../core/api.ts";
+import { coalesce } from "../core/coalesce.ts";
 import { between, duration, moment, scalar } from "../core/format.ts";
 import { FINAL, type Condition, type Job, type Scalar } from "../core/models.ts";
-import { isAbort } from "../core/problem.ts";
-import { follow } from "../core/stream.ts";
+import { SETTLED_MS } from "../core/points.ts";
+import { ProblemError, isAbort, sentenceOf } from "../core/problem.ts";
+import { follow, pause, whyUnheard, type Connection } from "../core/stream.ts";
 import { timelineOf, type Step } from "../core/timeline.ts";
 import type { View } from "../page.ts";
 import { pageOf } from "../registry.ts";
 import { link } from "../router.ts";
 import { cancelJobs } from "../ui/cancel.ts";
 import { Files } from "../ui/files.ts";
+import { live } from "../ui/live.ts";
 import { LogView } from "../ui/logview.ts";
+
+/** A run that is over is looked at again at most so often, in seconds. */
+const LOOK_SECONDS = 2;
 
 export async function show(view: View): Promise<void> {
   const id = view.query.get("id") ?? "";
@@ -27,7 +33,10 @@ class JobPage {
   private conditions: Condition[] = [];
   private readonly log: LogView;
   private readonly files: Files;
-  private hasFiles = false;
+  /** The run that is over as it was when its files were read. */
+  private left = "";
+  private unheard = "";
+  private problem = "";
 
   constructor(view: View, job: Job) {
     this.view = view;
@@ -45,15 +54,68 @@ class JobPage {
     const clock = setInterval(() => this.drawHead(), 1000);
     view.signal.addEventListener("abort", () => clearInterval(clock));
     this.take(job);
-    if (!FINAL.has(job.status)) {
-      void follow(view.api, jobPath(job.id, "events"), {
-        signal: view.signal,
-        onEvents: (events) => {
-          const newest = events.findLast((event) => event.name === "state");
-          if (newest) this.take(JSON.parse(newest.data) as Job);
-        },
-      });
-    }
+    if (FINAL.has(job.status)) this.watch();
+    else this.follow();
+  }
+
+  /** Follow the run until it is over. */
+  private follow(): void {
+    void follow(this.view.api, jobPath(this.job.id, "events"), {
+      signal: this.view.signal,
+      onEvents: (events) => {
+        const newest = events.findLast((event) => event.name === "state");
+        if (newest) this.take(JSON.parse(newest.data) as Job);
+      },
+      onConnection: (now) => {
+        if (now.state === "ended") this.watch();
+        else this.hear(now);
+      },
+    });
+  }
+
+  /** Hear what becomes of a run that is over: points are run again, the files of a point are told of after its end, runs are deleted. */
+  private watch(): void {
+    const { view, job } = this;
+    if (job.archived) return;
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, view.signal]);
+    let settling: ReturnType<typeof setTimeout> | undefined;
+    const look = coalesce(async () => {
+      try {
+        const found = await view.api.get<Job>(jobPath(job.id), {}, signal);
+        this.problem = "";
+        const isAgain = !FINAL.has(found.status);
+        if (isAgain || found.archived) over.abort();
+        this.take(found);
+        if (isAgain) {
+          this.log.begin();
+          this.follow();
+        }
+      } catch (error) {
+        if (!(error instanceof ProblemError)) return;
+        this.problem = sentenceOf(error);
+        this.drawHead();
+      }
+      await pause(LOOK_SECONDS, signal);
+    });
+    const wanted = job.sweep === undefined ? { kind: "job", id: job.id } : { kind: "sweep", id: job.sweep };
+    live(view.api, {
+      signal,
+      query: { namespace: job.namespace },
+      onConnection: (now) => this.hear(now),
+      onChanges: (changes) => {
+        if (changes?.some((one) => one.kind === wanted.kind && one.id === wanted.id) === false) return;
+        look();
+        clearTimeout(settling);
+        if (job.sweep !== undefined) settling = setTimeout(look, SETTLED_MS);
+      },
+    });
+    signal.addEventListener("abort", () => clearTimeout(settling));
+  }
+
+  private hear(now: Connection): void {
+    this.unheard = whyUnheard(now);
+    this.drawHead();
   }
 
   private part(name: string): HTMLElement {
@@ -65,22 +127,28 @@ class JobPage {
     this.log.setAttempts(job.attempts ?? 1);
     this.drawHead();
     this.drawFacts();
-    void this.readConditions();
-    if (FINAL.has(job.status) && !this.hasFiles) {
-      this.hasFiles = true;
-      void this.files.load();
-    } else if (!this.hasFiles) {
-      render(html`<h2>Files</h2><p class="quiet">There are files once the run has finished.</p>`, this.waiting());
+    this.readConditions();
+    if (!FINAL.has(job.status)) {
+      this.left = "";
+      // It goes with the first list.
+      render(html`<h2>Files</h2><p class="quiet">There are files once the run has finished.</p>`, this.part(".filebox"));
+      return;
     }
+    // Whatever has changed of a run that is over may be what it has left.
+    const left = JSON.stringify(job);
+    if (left !== this.left || !(this.files.isRead || this.isReading)) this.readFiles();
+    this.left = left;
   }
 
-  /** The place of a sentence before there are files; it goes with the first list. */
-  private waiting(): HTMLElement {
-    const box = this.part(".filebox");
-    return box;
-  }
+  private isReading = false;
 
-  private async readConditions(): Promise<void> {
+  private readonly readFiles = coalesce(async () => {
+    this.isReading = true;
+    await this.files.load();
+    this.isReading = false;
+  });
+
+  private readonly readConditions = coalesce(async () => {
     if (this.job.sweep !== undefined || this.job.archived) return;
     try {
       const found = await this.view.api.get<{ conditions: Condition[] }>(jobPath(this.job.id, "conditions"), {}, this.view.signal);
@@ -89,7 +157,7 @@ class JobPage {
     } catch (error) {
       if (!isAbort(error)) return; // the times that the run itself has are shown
     }
-  }
+  });
 
   private drawHead(): void {
     const { job, view } = this;
@@ -112,7 +180,8 @@ class JobPage {
         ${job.sweep === undefined
           ? ""
           : html`<p class="quiet">Point ${job.index} of ${pageOf("sweep") ? html`<a href=${link("sweep", { id: job.sweep })}>${job.sweep}</a>` : job.sweep}</p>`}
-        ${job.message ? html`<p class=${job.status === "Failed" ? "problem" : "quiet"}>${job.reason ? html`<strong>${job.reason}</strong>: ` : ""}${job.message}</p>` : ""}`,
+        ${job.message ? html`<p class=${job.status === "Failed" ? "problem" : "quiet"}>${job.reason ? html`<strong>${job.reason}</strong>: ` : ""}${job.message}</p>` : ""}
+        ${[this.problem, this.unheard].filter(Boolean).map((text) => html`<p class="problem" role="alert">${text}</p>`)}`,
       this.part(".jobhead"),
     );
   }

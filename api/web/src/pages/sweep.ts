@@ -3,14 +3,16 @@
 import { html, render, type TemplateResult } from "lit-html";
 import { sweepPath } from "../core/api.ts";
 import { varied, type Axis } from "../core/axes.ts";
+import { coalesce } from "../core/coalesce.ts";
 import { secondsLeft, throughput, withSample, type Sample } from "../core/eta.ts";
 import { between, count, duration, moment, scalar } from "../core/format.ts";
 import { FINAL, PHASES, type Phase } from "../core/models.ts";
 import { isWithin, type Brushes } from "../core/parallel.ts";
-import { metricsOf, type Point, type WholeSweep } from "../core/points.ts";
+import { SETTLED_MS, metricsOf, type Point, type WholeSweep } from "../core/points.ts";
 import { ProblemError, isAbort, sentenceOf } from "../core/problem.ts";
 import { chosen } from "../core/rows.ts";
 import { axisWords, spaceWords, type Space } from "../core/spacewords.ts";
+import { whyUnheard } from "../core/stream.ts";
 import type { View } from "../page.ts";
 import { link } from "../router.ts";
 import { ask } from "../ui/dialog.ts";
@@ -25,8 +27,6 @@ import { MOST_RUNS } from "./compare.ts";
 /** The table is read again after a change, at most so often, and less often the longer it takes. */
 const READ_MS = 1500;
 const READ_FACTOR = 8;
-/** The gateway's table is so old at most; what a change tells stands in it after that. */
-const SETTLED_MS = 11_000;
 
 export async function show(view: View): Promise<void> {
   const id = view.query.get("id") ?? "";
@@ -40,6 +40,8 @@ class SweepPage {
   private sweep: WholeSweep;
   private points: Point[] = [];
   private problem = "";
+  private unheard = "";
+  private taken = 0;
   private isRead = false;
   private samples: Sample[] = [];
   private readonly selected = new Set<number>();
@@ -102,11 +104,15 @@ class SweepPage {
       live(view.api, {
         signal: view.signal,
         query: { namespace: sweep.namespace },
+        onConnection: (now) => {
+          this.unheard = whyUnheard(now);
+          this.drawHead();
+        },
         onChanges: (changes) => {
-          if (changes === undefined) void this.look();
+          if (changes === undefined) this.look();
           const own = changes?.findLast((one) => one.kind === "sweep" && one.id === this.sweep.id);
           if (own?.now) this.take(own.now as WholeSweep);
-          else if (own) void this.look();
+          else if (own) this.look();
         },
       });
     }
@@ -118,19 +124,23 @@ class SweepPage {
   }
 
   /** Ask how the sweep is: something may have changed unheard. */
-  private async look(): Promise<void> {
+  private readonly look = coalesce(async () => {
+    const { taken } = this;
     try {
-      this.take(await this.view.api.get<WholeSweep>(sweepPath(this.sweep.id), {}, this.view.signal));
+      const found = await this.view.api.get<WholeSweep>(sweepPath(this.sweep.id), {}, this.view.signal);
+      // What was told meanwhile is newer.
+      if (taken === this.taken) this.take(found);
     } catch (error) {
       if (isAbort(error)) return;
       this.problem = sentenceOf(error);
       this.drawHead();
     }
-  }
+  });
 
   private take(sweep: WholeSweep): void {
     this.sweep = sweep;
-    this.samples = withSample(this.samples, { at: Date.now() / 1000, done: ended(this.sweep) });
+    this.taken += 1;
+    this.samples = withSample(this.samples, { at: Date.now() / 1000, done: ended(sweep), round: sweep.rounds });
     this.drawHead();
     this.drawNumbers();
     this.drawDetails();
@@ -198,7 +208,7 @@ class SweepPage {
           ${may && !isOver && !sweep.cancelled ? html`<button class="danger" @click=${() => void this.cancel()}>Cancel…</button>` : ""}
         </div>
         ${sweep.message ? html`<p class=${sweep.status === "Failed" ? "problem" : "quiet"}>${sweep.reason ? html`<strong>${sweep.reason}</strong>: ` : ""}${sweep.message}</p>` : ""}
-        ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : ""}`,
+        ${[this.problem, this.unheard].filter(Boolean).map((text) => html`<p class="problem" role="alert">${text}</p>`)}`,
       this.part(".jobhead"),
     );
   }
@@ -209,7 +219,8 @@ class SweepPage {
     const done = ended(sweep);
     const isOver = FINAL.has(sweep.status);
     const now = Date.now() / 1000;
-    const started = sweep.started_at ? Date.parse(sweep.started_at) / 1000 : undefined;
+    // What an earlier round has done says nothing of how fast this one is.
+    const started = sweep.started_at && sweep.rounds <= 1 ? Date.parse(sweep.started_at) / 1000 : undefined;
     const elapsed = between(sweep.started_at, sweep.completed_at ?? new Date().toISOString());
     const rate = isOver ? (elapsed && done ? done / elapsed : undefined) : throughput([...this.samples, { at: now, done }], started);
     const left = isOver || !total ? undefined : secondsLeft(total, done, rate);
@@ -275,7 +286,11 @@ class SweepPage {
           this.only = undefined;
           redo();
         }}>${this.only.text} ×<span class="hidden"> show all again</span></button>` : ""}
-        ${this.brush ? html`<span class="quiet">within the ranges of ${[...this.brush.brushes.keys()].join(", ")}</span>` : ""}
+        ${this.brush ? html`<button class="small chip" @click=${() => {
+          this.brush = undefined;
+          this.charts.unbrush();
+          redo();
+        }}>within the ranges of ${[...this.brush.brushes.keys()].join(", ")} ×<span class="hidden"> show all again</span></button>` : ""}
         <span class="grow"></span>
         ${ids.length ? html`<span class="quiet">${ids.length} selected</span>
           <button class="small" ?disabled=${ids.length < 2 || ids.length > MOST_RUNS} title="Two to ${MOST_RUNS} runs" @click=${() => this.view.go("compare", { id: ids })}>Compare</button>
@@ -312,7 +327,7 @@ class SweepPage {
       this.view.tell(`${id} told to stop.`);
     } catch (error) {
       this.view.tell(sentenceOf(error), "error");
-      void this.look();
+      this.look();
     }
   }
 }

@@ -45,6 +45,11 @@ export class Files {
     this.draw();
   }
 
+  /** Whether there is a list, and nothing has gone wrong since. */
+  get isRead(): boolean {
+    return this.list !== undefined && !this.why;
+  }
+
   /** Read the list: there is one once the run has left something. */
   async load(): Promise<void> {
     try {

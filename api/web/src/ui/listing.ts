@@ -2,10 +2,12 @@
 
 import { html, render, type TemplateResult } from "lit-html";
 import type { Query } from "../core/api.ts";
+import { coalesce } from "../core/coalesce.ts";
 import { count } from "../core/format.ts";
 import { PHASES, type PageOf, type Phase } from "../core/models.ts";
 import { Pages } from "../core/pages.ts";
 import { UnreachableError, isAbort, sentenceOf } from "../core/problem.ts";
+import { whyUnheard } from "../core/stream.ts";
 import type { View } from "../page.ts";
 import { Grid, type Column } from "./grid.ts";
 import { live, type Change } from "./live.ts";
@@ -37,6 +39,7 @@ export class Listing<T extends { id: string; status: Phase }> {
   private readonly bar: HTMLElement;
   private counts: Partial<Record<Phase, number>> = {};
   private problem = "";
+  private unheard = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: View, of: ListingOf<T>) {
@@ -71,9 +74,17 @@ export class Listing<T extends { id: string; status: Phase }> {
       clearInterval(clock);
       clearTimeout(this.timer);
     });
-    live(view.api, { onChanges: this.changed, signal: view.signal, query: { namespace: this.namespace } });
+    live(view.api, {
+      onChanges: this.changed,
+      onConnection: (now) => {
+        this.unheard = whyUnheard(now);
+        this.draw();
+      },
+      signal: view.signal,
+      query: { namespace: this.namespace },
+    });
     this.draw();
-    void this.count();
+    this.count();
   }
 
   get total(): number | undefined {
@@ -121,7 +132,7 @@ export class Listing<T extends { id: string; status: Phase }> {
   refresh = (): void => {
     this.pages.refresh();
     this.grid.due();
-    void this.count();
+    this.count();
   };
 
   draw = (): void => {
@@ -142,7 +153,7 @@ export class Listing<T extends { id: string; status: Phase }> {
     }, changes ? REFRESH_MS : 0);
   };
 
-  private async count(): Promise<void> {
+  private readonly count = coalesce(async () => {
     if (!this.of.counts) return;
     try {
       this.counts = await this.of.counts();
@@ -150,7 +161,7 @@ export class Listing<T extends { id: string; status: Phase }> {
     } catch {
       // The list itself says what is wrong.
     }
-  }
+  });
 
   private failed(error: unknown): void {
     // That nobody answers is said above the page; what the stream tells when it is back makes the list be read again.
@@ -227,6 +238,7 @@ export class Listing<T extends { id: string; status: Phase }> {
         <span class="grow"></span>
         ${this.of.actions?.(this) ?? ""}
       </div>
-      ${this.problem ? html`<p class="problem" role="alert">${this.problem} <button class="small" @click=${this.refresh}>Try again</button></p>` : ""}`;
+      ${this.problem ? html`<p class="problem" role="alert">${this.problem} <button class="small" @click=${this.refresh}>Try again</button></p>` : ""}
+      ${this.unheard && !this.problem ? html`<p class="problem" role="alert">${this.unheard}</p>` : ""}`;
   }
 }

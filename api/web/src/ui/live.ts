@@ -26,6 +26,11 @@ export function live(api: Api, how: Live): void {
     signal: how.signal,
     ...(how.onConnection ? { onConnection: how.onConnection } : {}),
     onEvents: (events) => {
+      const end = events.find((event) => event.name === "end");
+      if (end && (JSON.parse(end.data) as { reason?: string }).reason === "Unauthorized") {
+        api.onSignedOut();
+        return;
+      }
       if (events.some((event) => event.name === "resync")) {
         how.onChanges(undefined);
         return;

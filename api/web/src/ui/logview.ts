@@ -30,6 +30,8 @@ export class LogView {
   private attempt = "";
   private attempts = 1;
   private part = "";
+  /** The attempt whose lines are being told. */
+  private begun = 0;
   private state = "Connecting…";
   private isDue = false;
   private stream = new AbortController();
@@ -63,12 +65,13 @@ export class LogView {
     this.drawBar();
   }
 
-  private begin(): void {
+  /** Read it from its beginning: another attempt is chosen, or the run is run again. */
+  begin(): void {
     this.stream.abort();
     this.stream = new AbortController();
     this.lines = new Lines();
     if (this.isWrapped) this.lines.wrap(this.columns());
-    this.part = "";
+    [this.part, this.begun] = ["", 0];
     this.clearSearch();
     void follow(this.api, jobPath(this.id, "logs", "stream"), {
       query: { attempt: this.attempt },
@@ -80,7 +83,7 @@ export class LogView {
   }
 
   private connection = (now: Connection): void => {
-    const words: Record<Connection["state"], string> = { open: "Following", waiting: "", ended: "Complete", refused: "" };
+    const words: Record<Connection["state"], string> = { open: "Following", waiting: "", resting: "", ended: "Complete", refused: "" };
     this.state = words[now.state];
     if (now.state === "waiting") this.state = `Connection lost; trying again in ${Math.ceil(now.seconds)} s`;
     if (now.state === "refused") this.state = now.error.detail;
@@ -101,7 +104,10 @@ export class LogView {
       } else if (event.name === "part") this.part += event.data;
       else if (event.name === "attempt") {
         const said = parsed(event.data);
-        if (Number(said["attempt"]) > 1 || this.lines.count) note(`— attempt ${said["attempt"]} —`);
+        const number = Number(said["attempt"]);
+        // Each connection begins with it: one that was taken up again goes on in the same attempt.
+        if (number !== this.begun && (number > 1 || this.lines.count)) note(`— attempt ${number} —`);
+        this.begun = number;
       } else if (event.name === "gap") {
         const said = parsed(event.data);
         note(`— lines may be missing here: ${said["message"] ?? said["reason"] ?? event.data} —`);

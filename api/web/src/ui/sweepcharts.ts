@@ -30,6 +30,7 @@ export class SweepCharts {
   private axes: Axis[] = [];
   private metrics: string[] = [];
   private leaving = new AbortController();
+  private brushes: Brushes = new Map();
   private painter: { kind: Kind; paint: () => void } | undefined;
 
   constructor(root: HTMLElement, view: View, actions: ChartActions) {
@@ -44,6 +45,12 @@ export class SweepCharts {
     this.axes = varied(points);
     this.metrics = metricsOf(points);
     this.draw();
+  }
+
+  /** Take back what is chosen on the axes of the parallel coordinates. */
+  unbrush(): void {
+    this.brushes = new Map();
+    this.painter?.paint();
   }
 
   private asked(name: string, among: readonly string[], otherwise: number): string {
@@ -169,9 +176,13 @@ export class SweepCharts {
     } else {
       const { parallelChart } = await import("../charts/parallel.ts");
       if (signal.aborted) return;
-      const chart = parallelChart(root, signal, (brushes) => onBrush(this.next?.kind === "parallel" ? this.next.data.axes : [], brushes), onOpen);
+      const told = (brushes: Brushes): void => {
+        this.brushes = brushes;
+        onBrush(this.next?.kind === "parallel" ? this.next.data.axes : [], brushes);
+      };
+      const chart = parallelChart(root, signal, told, onOpen);
       paint = () => {
-        if (this.next?.kind === "parallel") chart.set(this.next.data, `Parallel coordinates of ${this.next.data.lines.length} points; the table of points has the same numbers`);
+        if (this.next?.kind === "parallel") chart.set(this.next.data, this.brushes, `Parallel coordinates of ${this.next.data.lines.length} points; the table of points has the same numbers`);
       };
     }
     if (this.painter?.kind === kind) {
