@@ -18,6 +18,7 @@ __all__ = ["ApiError", "Cluster", "KubeDict", "UnreachableError"]
 FIELD_MANAGER = "simops-gateway"
 # The server ends a watch by itself after the seconds it is told; a connection that is silent for longer than that is dead.
 _SILENCE_SECONDS = 5
+_EVENTS = 500
 
 
 class UnreachableError(Exception):
@@ -107,6 +108,15 @@ class Cluster:
             ApiError: with status 404 when there is none.
         """
         return await self._call("GET", _path(kind, namespace, name))
+
+    async def events(self, namespace: str, about: Mapping[str, str]) -> list[KubeDict]:
+        """Return the Events (core/v1) whose fields have these values, as the API server gives them in one page."""
+        fields = ",".join(f"{name}={value}" for name, value in about.items())
+        query = {"fieldSelector": fields, "limit": str(_EVENTS)}
+        found: list[KubeDict] = (await self._call("GET", f"/api/v1/namespaces/{namespace}/events", query=query))[
+            "items"
+        ]
+        return found
 
     async def review(self, body: KubeDict) -> KubeDict:
         """Return the answer to a TokenReview or SubjectAccessReview."""

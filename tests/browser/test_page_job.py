@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from browser.held import Held
 from browser.longtasks import longest_task, watch_tasks
 from browser.stage import ENDED, STARTED, Stage
 from contract.objects import job
+from kubernetes import client
 from playwright.sync_api import Page, expect
 
 LINES = 1_000_000
@@ -103,6 +105,31 @@ def test_a_run_of_the_same_name_that_is_made_anew_is_shown_with_its_own_log_and_
     expect(page.get_by_role("button", name="first.txt", exact=True)).to_have_count(0)
     expect(page.get_by_text("the second log", exact=True)).to_be_visible()
     expect(page.get_by_text("the first log", exact=True)).to_have_count(0)
+
+
+def test_what_kubernetes_says_about_a_run_that_waits_is_shown(signed_in: Held, stage: Stage) -> None:
+    uid = stage.make(job("heat"))["metadata"]["uid"]
+    core: Any = client.CoreV1Api(stage.api.client)
+    event = {
+        "metadata": {"name": "heat.waits"},
+        "involvedObject": {"kind": "SimulationJob", "name": "heat", "namespace": "default", "uid": uid},
+        "reason": "FailedScheduling",
+        "message": "0/3 nodes are available: 3 Insufficient cpu.",
+        "type": "Warning",
+        "count": 4,
+        "lastTimestamp": "2026-11-23T16:00:00Z",
+        "reportingComponent": "default-scheduler",
+    }
+    core.create_namespaced_event("default", event)
+    try:
+        signed_in.go("/ui/job?id=heat")
+        events = signed_in.page.get_by_role("region", name="Kubernetes Events")
+        expect(events).to_contain_text("FailedScheduling")
+        expect(events).to_contain_text("3 Insufficient cpu.")
+        expect(events).to_contain_text("4 times")
+        signed_in.accessible_in_both()
+    finally:
+        core.delete_namespaced_event("heat.waits", "default")
 
 
 def test_an_array_is_shown_as_a_plot(signed_in: Held, stage: Stage) -> None:

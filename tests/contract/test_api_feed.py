@@ -10,8 +10,11 @@ import pytest
 import pytest_asyncio
 from contract.objects import Manifest, job, sweep
 from contract.server import Api
+from kubernetes import client
 from sse import Event, events_of
 from unit.test_api_serving import problem_in, serving, settings_of
+
+from simops_crds.names import kubernetes_job_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -96,6 +99,58 @@ async def test_only_what_has_a_label_is_told(session: aiohttp.ClientSession, mad
 async def test_a_namespace_that_is_not_served_is_refused(session: aiohttp.ClientSession) -> None:
     async with session.get(EVENTS, params={"namespace": "elsewhere"}) as response:
         await problem_in(response, 422)
+
+
+async def test_kubernetes_events_of_a_run_its_job_and_its_pod_are_told_once_and_no_others(
+    session: aiohttp.ClientSession, api: Api, made: Make
+) -> None:
+    uid = made(job("waiting"))["metadata"]["uid"]
+    api.patch(job("waiting"), {"status": {"phase": "Pending", "podName": "waiting-pod"}}, status=True)
+    core: Any = client.CoreV1Api(api.client)
+    about = {
+        "run": {"kind": "SimulationJob", "name": "waiting", "uid": uid},
+        "job": {"kind": "Job", "name": kubernetes_job_name("waiting", uid)},
+        "pod": {"kind": "Pod", "name": "waiting-pod"},
+        "another-run": {"kind": "SimulationJob", "name": "waiting", "uid": "earlier"},
+        "another-pod": {"kind": "Pod", "name": "waiting-pod-of-somebody-else"},
+    }
+    try:
+        for number, (name, involved) in enumerate(about.items()):
+            event = {
+                "metadata": {"name": f"events-{name}"},
+                "involvedObject": {"namespace": "default", **involved},
+                "reason": name,
+                "message": f"said of {name}",
+                "type": "Warning" if name == "pod" else "Normal",
+                "count": 3,
+                "source": {"component": "test"},
+                "firstTimestamp": "2026-11-23T16:00:00Z",
+                "lastTimestamp": f"2026-11-23T16:00:0{number}Z",
+            }
+            core.create_namespaced_event("default", event)
+        async with asyncio.timeout(SECONDS):
+            while True:  # the gateway hears of the Pod by its watch
+                async with session.get("/api/v1/jobs/waiting/kubernetes-events") as response:
+                    events = (await response.json())["events"]
+                if len(events) > 2:
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        for name in about:
+            core.delete_namespaced_event(f"events-{name}", "default")
+    assert [one["reason"] for one in events] == ["run", "job", "pod"]
+    assert events[2] == {
+        "type": "Warning",
+        "reason": "pod",
+        "message": "said of pod",
+        "object": "Pod/waiting-pod",
+        "source": "test",
+        "count": 3,
+        "first_at": "2026-11-23T16:00:00Z",
+        "last_at": "2026-11-23T16:00:02Z",
+    }
+    async with session.get("/api/v1/jobs/nothing/kubernetes-events") as response:
+        await problem_in(response, 404)
 
 
 async def test_conditions_are_those_of_the_object_in_their_order(

@@ -107,6 +107,22 @@ def test_all_that_a_person_may_ask_for_works_with_the_rights_that_the_chart_give
     assert call("POST", f"{path}/rerun", json={"points": "failed"}).status_code == 202
 
 
+def test_why_a_run_waits_is_told_in_the_words_of_kubernetes(session: gateway.Session) -> None:
+    nowhere = {"image": TESTBOX, "command": ["true"], "node_selector": {"simops.dev/no-such": "node"}}
+    made = session.client.post("/api/v1/jobs", json=nowhere)
+    (run,) = made.json()["jobs"]
+
+    def reasons() -> set[str]:
+        answer = session.client.get(f"/api/v1/jobs/{run}/kubernetes-events")
+        assert answer.status_code == 200, answer.text
+        return {event["reason"] for event in answer.json()["events"]}
+
+    try:
+        until(lambda: {"FailedScheduling", "SuccessfulCreate"} <= reasons(), lambda: str(reasons()))
+    finally:
+        assert session.client.delete(f"/api/v1/jobs/{run}").status_code == 202
+
+
 def test_two_replicas_are_replaced_without_a_request_that_is_lost(
     installed: installation.Cluster, session: gateway.Session
 ) -> None:

@@ -362,6 +362,7 @@ GATEWAY_ALLOWED = {
     ("simops.dev", "simulationjobs"): {"get", "list", "watch", "create", "patch"},
     ("simops.dev", "simulationsweeps"): {"get", "list", "watch", "create", "patch"},
     ("", "pods/log"): {"get"},
+    ("", "events"): {"list"},
 }
 
 

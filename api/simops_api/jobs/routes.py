@@ -10,6 +10,7 @@ from simops_api.deps import Gateway, SignedIn
 from simops_api.errors import RESPONSES, mistake
 from simops_api.jobs.conditions import Conditions, conditions_of
 from simops_api.jobs.models import Cancelled, CancelQuery, Job, JobList, JobQuery, JobStats, NamespaceQuery
+from simops_api.jobs.occurrences import Occurrences, occurrences_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
 
@@ -58,6 +59,15 @@ async def get_job(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
 async def job_conditions(job_id: str, gateway: Gateway, caller: SignedIn) -> Conditions:
     """Return what the operator has written down about a job, step by step. A point of a sweep, and a job whose object is gone, have none."""
     return await conditions_of(gateway.lookup, gateway.cluster, caller, job_id)
+
+
+@router.get("/{job_id}/kubernetes-events", response_model_exclude_none=True)
+async def job_kubernetes_events(job_id: str, gateway: Gateway, caller: SignedIn) -> Occurrences:
+    """Return the Kubernetes Events of a job, its Kubernetes Job and its latest Pod: why it waits for a node, why its image is not there.
+
+    A point of a sweep, and a job whose object is gone, have none.
+    """
+    return await occurrences_of(gateway.lookup, gateway.cluster, caller, job_id)
 
 
 @router.delete("/{job_id}", status_code=202, response_model=Job)

@@ -111,6 +111,18 @@ export interface JobStats {
   duration_seconds: { p50?: number; p95?: number };
 }
 
+/** A Kubernetes Event about a run, its Job or its Pod. */
+export interface Occurrence {
+  type: string;
+  reason?: string;
+  message?: string;
+  object: string;
+  source?: string;
+  count: number;
+  first_at?: string;
+  last_at?: string;
+}
+
 export interface Condition {
   type: string;
   status: string;

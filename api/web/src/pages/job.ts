@@ -4,7 +4,7 @@ import { html, render, type TemplateResult } from "lit-html";
 import { jobPath } from "../core/api.ts";
 import { coalesce } from "../core/coalesce.ts";
 import { between, duration, moment, scalar } from "../core/format.ts";
-import { FINAL, type Condition, type Job, type Scalar } from "../core/models.ts";
+import { FINAL, type Condition, type Job, type Occurrence, type Scalar } from "../core/models.ts";
 import { SETTLED_MS } from "../core/points.ts";
 import { ProblemError, isAbort, sentenceOf } from "../core/problem.ts";
 import { follow, pause, whyUnheard, type Connection } from "../core/stream.ts";
@@ -17,6 +17,8 @@ import { Files } from "../ui/files.ts";
 import { live } from "../ui/live.ts";
 import { LogView } from "../ui/logview.ts";
 
+/** While a run waits, what Kubernetes says about that is read so often, in seconds. */
+const EVENTS_SECONDS = 15;
 /** A run that is over is looked at again at most so often, in seconds. */
 const LOOK_SECONDS = 2;
 
@@ -31,6 +33,7 @@ class JobPage {
   private readonly view: View;
   private job: Job;
   private conditions: Condition[] = [];
+  private occurrences: Occurrence[] = [];
   private readonly log: LogView;
   private readonly files: Files;
   /** The run that is over as it was when its files were read. */
@@ -52,7 +55,14 @@ class JobPage {
     this.log = new LogView(this.part(".logbox"), view.api, job.id, view.signal);
     this.files = new Files(this.part(".filebox"), view, job.id);
     const clock = setInterval(() => this.drawHead(), 1000);
-    view.signal.addEventListener("abort", () => clearInterval(clock));
+    // Events are no part of the run: none of its changes tells that there is another one.
+    const asking = setInterval(() => {
+      if (!FINAL.has(this.job.status) && this.job.status !== "Running" && !document.hidden) this.readOccurrences();
+    }, 1000 * EVENTS_SECONDS);
+    view.signal.addEventListener("abort", () => {
+      clearInterval(clock);
+      clearInterval(asking);
+    });
     this.take(job);
     if (FINAL.has(job.status)) this.watch();
     else this.follow();
@@ -128,6 +138,7 @@ class JobPage {
     this.drawHead();
     this.drawFacts();
     this.readConditions();
+    this.readOccurrences();
     if (!FINAL.has(job.status)) {
       this.left = "";
       // It goes with the first list.
@@ -156,6 +167,17 @@ class JobPage {
       this.drawFacts();
     } catch (error) {
       if (!isAbort(error)) return; // the times that the run itself has are shown
+    }
+  });
+
+  private readonly readOccurrences = coalesce(async () => {
+    if (this.job.sweep !== undefined || this.job.archived) return;
+    try {
+      const found = await this.view.api.get<{ events: Occurrence[] }>(jobPath(this.job.id, "kubernetes-events"), {}, this.view.signal);
+      this.occurrences = found.events;
+      this.drawFacts();
+    } catch (error) {
+      if (!isAbort(error)) return; // the timeline has what the run itself says
     }
   });
 
@@ -195,6 +217,7 @@ class JobPage {
     const { job } = this;
     render(
       html`<section class="card"><h2>Timeline</h2>${timeline(timelineOf(job, this.conditions))}</section>
+        ${this.occurrences.length ? html`<section class="card"><h2>Kubernetes Events</h2>${occurred(this.occurrences)}</section>` : ""}
         ${pairs("Parameters", job.params)}
         ${pairs("Metrics", job.metrics ?? {})}
         <section class="card"><h2>Details</h2>${details(job)}</section>`,
@@ -213,6 +236,19 @@ function timeline(steps: Step[]): TemplateResult {
       </li>`,
     )}
   </ol>`;
+}
+
+/** Events, the latest first. */
+function occurred(events: readonly Occurrence[]): TemplateResult {
+  return html`<div class="occurred" tabindex="0" role="region" aria-label="Kubernetes Events"><ol class="timeline">
+    ${events.toReversed().map(
+      (one) => html`<li class=${one.type === "Warning" ? "failed" : ""}>
+        <div><strong>${one.reason ?? one.type}</strong> ${one.count > 1 ? html`<span class="quiet">${one.count} times</span>` : ""} <span class="quiet">${one.object.split("/")[0]}</span></div>
+        ${one.message ? html`<div class="words">${one.message}</div>` : ""}
+        <div class="quiet"><time datetime=${one.last_at ?? ""}>${moment(one.last_at)}</time>${one.source ? ` · ${one.source}` : ""}</div>
+      </li>`,
+    )}
+  </ol></div>`;
 }
 
 function pairs(title: string, values: Readonly<Record<string, Scalar>>): TemplateResult | string {
