@@ -519,7 +519,15 @@ class FakeStore:
         found = self._world.objects.get(key)
         return found.decode() if isinstance(found, bytes) else found
 
-    get_left = get_text
+    async def get_left(self, key: str) -> bytes | None:
+        self._call("get_left")
+        found = self._world.objects.get(key)
+        return found.encode() if isinstance(found, str) else found
+
+    async def get_head(self, key: str) -> bytes | None:
+        self._call("get_head")
+        found = self._world.objects.get(key)
+        return found.encode() if isinstance(found, str) else found
 
     async def put_json(self, key: str, value: Any) -> None:
         self._call("put_json")

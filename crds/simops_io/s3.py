@@ -153,6 +153,28 @@ class Bucket:
             )
         return found
 
+    async def head(self, key: str, limit: int) -> bytes | None:
+        """Return the first ``limit`` bytes of an object, None if there is none.
+
+        Raises:
+            StoreError: the store does not answer, or refuses.
+        """
+
+        def call() -> bytes | None:
+            try:
+                response = self.client().get_object(self.name, key)
+            except S3Error as error:
+                if is_missing(error):
+                    return None
+                raise
+            try:
+                return response.read(limit)
+            finally:
+                response.close()
+                response.release_conn()
+
+        return await self.run(key, call)
+
     async def ensure(self, *, may_make: bool) -> None:
         """Make the bucket if it is missing and may be made.
 

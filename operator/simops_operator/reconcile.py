@@ -31,7 +31,7 @@ from simops_operator.core.record import record_of
 from simops_operator.core.reuse import family_of, key_of
 from simops_operator.core.run import Run, run_of
 from simops_operator.core.status import Status, format_time
-from simops_operator.core.views import Summary, job_view, parse_summary, parse_time, pod_view
+from simops_operator.core.views import Summary, job_view, parse_time, pod_view, summary_in
 from simops_operator.pace import PATIENCE_SECONDS, Pace
 from simops_operator.store import Store, StoreError
 from simops_operator.traces import Traces
@@ -225,8 +225,8 @@ class Reconciler:
             case actions.ArchiveLog(pod):
                 memory.logs[pod] = await self._archive_log(run, pod)
             case actions.FetchSummary(pod):
-                text = await self._store.get_left(f"{_prefix(run)}/{pod}.json")
-                memory.summaries[pod] = parse_summary(text) if text else None
+                left = await self._store.get_head(f"{_prefix(run)}/{pod}.json")
+                memory.summaries[pod] = summary_in(left) if left else None
             case actions.WriteRecord(status):
                 await self._write_record(run, status, memory)
             case actions.DeleteRun():

@@ -20,8 +20,10 @@ from simops_operator.settings import Settings
 
 __all__ = ["Store", "StoreError"]
 
-MAX_LEFT = 64 << 20
+MAX_LEFT = 32 << 20
 """Bytes of the results of the points of one Pod: its metrics have 16 MiB together, the rest of 100,000 lines no more than that."""
+MAX_HEAD = 4 << 20
+"""Bytes of a manifest in which its summary is: its metrics have 1 MiB in their file."""
 log = logging.getLogger(__name__)
 _PART_BYTES = 5 << 20
 _THREADS = 8
@@ -40,6 +42,7 @@ class Store:
         self._connection = Bucket(address, _THREADS, metrics.STORE_ERRORS.inc, metrics.STORE_CALLS.inc)
         self._minio = self._connection.client
         self._run = self._connection.run
+        self._few = asyncio.Semaphore(2)
         self._granted_at = -_GRANT_SECONDS
 
     async def ensure_bucket(self) -> None:
@@ -80,14 +83,18 @@ class Store:
         data = await self._connection.get(key)
         return None if data is None else data.decode()
 
-    async def get_left(self, key: str) -> str | None:
-        """Return what a Pod left as text; None if it left nothing, or more than a Pod of SimOps leaves."""
+    async def get_left(self, key: str) -> bytes | None:
+        """Return what a Pod left; None if it left nothing, or more than a Pod of SimOps leaves."""
         try:
-            data = await self._connection.get(key, MAX_LEFT)
+            async with self._few:
+                return await self._connection.get(key, MAX_LEFT)
         except TooLargeError as error:
             log.warning("taken as missing: %s", error)
             return None
-        return None if data is None else data.decode()
+
+    async def get_head(self, key: str) -> bytes | None:
+        """Return the beginning of what a Pod left; None if it left nothing."""
+        return await self._connection.head(key, MAX_HEAD)
 
     async def put_json(self, key: str, value: Any) -> None:
         """Store a value as JSON."""

@@ -1,5 +1,6 @@
 """Views of the API's objects: every object that the API server may give makes one."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simops_operator.core.record import record_of
-from simops_operator.core.views import job_view, parse_summary, pod_view
+from simops_operator.core.views import job_view, parse_summary, pod_view, summary_in
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -77,3 +78,16 @@ class TestRecords:
         assert [a["pod"] for a in record["attempts"]] == ["p1"]
         assert record["timings"] == {"created": time_of(0), "pendingSeconds": 20.0, "runSeconds": 10.0}
         assert record["spec"]["metadata"] == {"why": "test"}
+
+
+def test_the_summary_of_a_manifest_is_read_without_its_list_of_files() -> None:
+    text = json.dumps({"bundle": "a.zip", "files": 2, "error": 'x,"entries":[', "metrics": {',"entries":[': 1.5}})
+    for tail in (b',"entries":[{"path":"a"}],"skippedEntries":[]}', b',"entries":[{"pa', b',"entries":['):
+        found = summary_in(text[:-1].encode() + tail)
+        assert found is not None
+        assert (found.bundle, found.files, found.error) == ("a.zip", 2, 'x,"entries":[')
+        assert found.metrics == {',"entries":[': 1.5}
+    assert summary_in(text.encode()) == parse_summary(text)
+    assert summary_in(text.encode()[:-9]) is None
+    assert summary_in(b'{"bundle":null,"x":[' + b"{}," * 100) is None
+    assert summary_in(b"\xff\xfe") is None

@@ -52,7 +52,10 @@ async def test_what_a_pod_left_is_taken_as_missing_when_no_pod_leaves_so_much(
         )
     )
     kept.objects |= {"right": b"x" * LIMIT, "large": b"x" * (LIMIT + 1)}
-    assert await store.get_left("right") == "x" * LIMIT
+    monkeypatch.setattr(operators, "MAX_HEAD", LIMIT)
+    assert await store.get_left("right") == b"x" * LIMIT
+    assert await store.get_head("large") == b"x" * LIMIT
+    assert await store.get_head("absent") is None
     assert await store.get_left("large") is None
     assert await store.get_text("large") == "x" * (LIMIT + 1)
     kept.refuses = 403

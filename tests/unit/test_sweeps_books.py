@@ -1,5 +1,7 @@
 """Books, rounds and packs of a sweep."""
 
+import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +12,18 @@ from sweepworld import sweep_object
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason
 from simops_operator.core.sweeps.books import Books, Results, Round, Why
-from simops_operator.core.sweeps.results import Gathered, Pack, corrected, lines_of, merged, parse_lines, parse_message
+from simops_operator.core.sweeps.results import (
+    MAX_ROW,
+    Gathered,
+    Pack,
+    corrected,
+    lines_left,
+    lines_of,
+    merged,
+    parse_lines,
+    parse_message,
+    table_line,
+)
 from simops_operator.core.sweeps.rounds import next_round, size_for
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.views import Terminated
@@ -262,3 +275,42 @@ def test_a_point_that_had_succeeded_and_is_lost_each_time_it_runs_again_keeps_it
 def test_a_point_that_had_succeeded_and_fails_when_it_runs_again_has_failed() -> None:
     books = after(after(Books(), "0-2", good="0-2").reopen("again", "1", 3), "1", bad="1")
     assert (str(books.succeeded), str(books.failed)) == ("0,2", "1")
+
+
+def test_what_a_pod_left_of_its_points_is_taken_with_known_fields_alone() -> None:
+    rows = [
+        {
+            "index": 3,
+            "exitCode": 0,
+            "seconds": 1.5,
+            "reason": "Completed",
+            "metrics": {"a": 1.5, "b": "x", "c": 2},
+            "reused": "x",
+            "deep": [{}] * 9,
+        },
+        {"index": 4, "exitCode": 0},  # not its own
+        {"index": 2, "exitCode": 1, "metrics": [1]},
+        *[{"index": 2, "exitCode": 0}] * 5,
+        {"index": 1, "exitCode": 0, "reason": "x" * MAX_ROW},
+    ]
+    left = "\n".join([*map(json.dumps, rows), '{"index":1,"exi']).encode()
+    first, *rest = lines_left(left, Indexes(((1, 3),)))
+    assert first == {"index": 3, "exitCode": 0, "seconds": 1.5, "reason": "Completed", "metrics": '{"a":1.5,"c":2}'}
+    assert rest == [{"index": 2, "exitCode": 1}, {"index": 2, "exitCode": 0}]
+    line = table_line(first, 1, Pack("pod", 0, ()))
+    assert json.loads(line)["metrics"] == {"a": 1.5, "c": 2}
+    assert parse_lines(line)[0]["metrics"] == {"a": 1.5, "c": 2}
+
+
+def test_a_hostile_file_of_results_takes_little_more_memory_than_it_has_bytes() -> None:
+    metrics = ",".join(f'"{i}":1' for i in range(9000))
+    row = f'{{"index":%d,"exitCode":0,"metrics":{{{metrics}}},"x":[{",".join(["{}"] * 10000)}]}}\n'
+    left = "".join(row % i for i in range(40)).encode()
+    tracemalloc.start()
+    try:
+        lines = lines_left(left, Indexes(((0, 39),)))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(lines) == 40
+    assert kept < 2 * len(left)

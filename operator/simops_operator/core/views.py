@@ -238,6 +238,10 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
+_ENTRIES = b',"entries":['
+"""Within a string of JSON its quotes would be escaped."""
+
+
 def parse_summary(text: str) -> Summary | None:
     """Return the summary in a termination message or in ``<pod>.json``; None when there is none or it is not one."""
     try:
@@ -259,6 +263,15 @@ def parse_summary(text: str) -> Summary | None:
         skipped=_count(raw.get("skipped")),
         metrics_note=_metrics_note(raw),
     )
+
+
+def summary_in(manifest: bytes) -> Summary | None:
+    """Return the summary that a manifest begins with, of which the end may be missing; None when it is not one.
+
+    The list of files that follows is not looked at: it may be long, and whoever holds the keys of the namespace may have written it.
+    """
+    head, has_entries, _ = manifest.partition(_ENTRIES)
+    return parse_summary((head + b"}" if has_entries else head).decode(errors="replace"))
 
 
 def _metrics_note(raw: Mapping[str, Any]) -> str:

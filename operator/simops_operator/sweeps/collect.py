@@ -38,7 +38,7 @@ async def _pack_of(shelf: Shelf, this: Round, before: Gathered, pod: PackPod) ->
         # A Pod of which no container has started left nothing.
         began = view.started or view.bundle.started or view.gone
         # Its metrics are in the store alone when they were too long for the message.
-        lines = await shelf.read_lines(this.number, pod.pack, name) if is_news and began else ()
+        lines = await shelf.read_lines(this.number, pod.pack, name, own) if is_news and began else ()
         if not lines and told is not None:
             lines = lines_of(told, own) or ()
         is_whole = not is_news

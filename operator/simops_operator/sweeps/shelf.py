@@ -9,7 +9,7 @@ from typing import Any
 from simops_crds.indexes import Indexes
 from simops_crds.space import Chunk, ChunkRef, PointsIndex
 from simops_operator.core.sweeps.books import Books, Results, Round
-from simops_operator.core.sweeps.results import Line, Pack, merged, parse_lines, results_in, united
+from simops_operator.core.sweeps.results import Line, Pack, lines_left, merged, results_in, united
 from simops_operator.core.sweeps.situation import Points
 from simops_operator.store import Store
 from simops_operator.sweeps.together import Together
@@ -128,10 +128,10 @@ class Shelf:
         """Return where the Pods of a pack put what they leave."""
         return f"{self._prefix}/rounds/{number}/{pack}"
 
-    async def read_lines(self, number: int, pack: int, pod: str) -> tuple[Line, ...]:
-        """Return the results that a Pod left, none when it left none."""
-        text = await self._store.get_left(f"{self.folder(number, pack)}/{pod}.jsonl")
-        return parse_lines(text) if text else ()
+    async def read_lines(self, number: int, pack: int, pod: str, points: Indexes) -> tuple[Line, ...]:
+        """Return the results that a Pod left of its points, none when it left none."""
+        left = await self._store.get_left(f"{self.folder(number, pack)}/{pod}.jsonl")
+        return lines_left(left, points) if left else ()
 
     async def find_results(self, this: Round, known: Indexes) -> list[Pack]:
         """Return all that is stored of the packs of a round of which not all points are known."""
@@ -143,7 +143,9 @@ class Shelf:
                 continue
             if (this.points_of(int(pack)) - known).ranges:
                 wanted.append((int(pack), name.removesuffix(".jsonl")))
-        found = await self._together([self.read_lines(this.number, pack, pod) for pack, pod in wanted])
+        found = await self._together(
+            [self.read_lines(this.number, pack, pod, this.points_of(pack)) for pack, pod in wanted]
+        )
         return [
             Pack(pod, pack, lines, f"{self.folder(this.number, pack)}/{pod}.zip")
             for (pack, pod), lines in zip(wanted, found, strict=True)

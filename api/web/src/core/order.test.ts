@@ -33,6 +33,8 @@ test("a run that is run again is ordered as it was", () => {
     resources: { limits: { cpu: "2", "ephemeral-storage": "1Gi" }, requests: { cpu: "1", memory: "1Gi" } }, metadata: { paper: "x" }, labels: { project: "heat" },
     ...HOW, retries: 2, ttl_seconds_after_finished: 60,
   });
+  const counted = { ...was, resources: { limits: { cpu: 2 }, requests: { cpu: 1 } } } as unknown as Job;
+  assert.deepEqual(requestOf(orderFrom(counted))["resources"], { limits: { cpu: "2" }, requests: { cpu: "1" } });
   const { requests } = requestOf({ ...orderFrom(was), cpu: "" })["resources"] as { requests: object };
   assert.deepEqual(requests, { memory: "1Gi" }); // what was asked beside a limit goes with it
 });

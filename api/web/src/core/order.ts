@@ -92,10 +92,10 @@ function rowsOf(values: Readonly<Record<string, Scalar>> | undefined): { name: s
 
 /** Return the form for a run, or a sweep, as it was. */
 export function orderFrom(was: Job | WholeSweep): Order {
-  const { cpu = "", memory = "", [GPU]: gpu = "", ...otherLimits } = was.resources?.limits ?? {};
+  const { cpu = "", memory = "", [GPU]: gpu = "", ...otherLimits } = quantities(was.resources?.limits);
   const sweep = "space" in was ? was : undefined;
   const told = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
-  const requests = was.resources?.requests ?? {};
+  const requests = quantities(was.resources?.requests);
   const order: Order = {
     ...emptyOrder(was.namespace),
     image: was.image, command: lineOf(was.command ?? []), args: lineOf(was.args ?? []), params: rowsOf(was.params),
@@ -112,6 +112,11 @@ export function orderFrom(was: Job | WholeSweep): Order {
     samples: told(space["samples"]), seed: told(space["seed"]), where: told(space["where"]), pointsFrom: space["pointsFrom"],
     parallelism: told(sweep.parallelism), pointsPerPod: told(sweep.points_per_pod), retries: told(sweep.retries_per_point), maxFailed: told(sweep.max_failed_points),
   };
+}
+
+/** In an object a quantity may be a number, too. */
+function quantities(found: Readonly<Record<string, unknown>> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(found ?? {}).map(([name, value]) => [name, String(value)]));
 }
 
 /** Labels that SimOps and Kubernetes set themselves are not given to another object. */

@@ -1,19 +1,24 @@
 """What a Pod of a sweep leaves: the message of its bundle container, the lines of its results, and the sweep's table made of them (pure)."""
 
+import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason
-from simops_io.untrusted import parse
+from simops_io.untrusted import finite, parse
 from simops_operator.core.endings import START_FAILURES
 from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why
 from simops_operator.core.views import PodView, Terminated
 
 Line = Mapping[str, Any]
 _KILLED = 137
+MAX_ROW = 128 << 10
+"""Bytes of a point's line: its metrics have 64 KiB."""
+_FIELDS = ("index", "exitCode", "seconds", "reason", "metricsCut", "metricsError")
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,42 @@ def parse_lines(text: str) -> tuple[Line, ...]:
         if _is_line(line):
             out.append(line)
     return tuple(out)
+
+
+class Compact(str):
+    """Metrics as JSON. As objects of Python a hundred times as many bytes could be held in memory as were read."""
+
+    __slots__ = ()
+
+
+def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
+    """Return the lines of a file of results that are about some points, with their metrics as ``Compact``.
+
+    Whoever holds the keys of the namespace may have written the file. So a line has known fields only, lines that are longer than a
+    Pod's are left out, and so are those after the second one of a point (one may have failed before another one succeeded).
+    """
+    out, seen = list[Line](), Counter[int]()
+    for row in io.BytesIO(data):
+        if len(row) > MAX_ROW:
+            continue
+        try:
+            line = parse(row)
+        except ValueError:
+            continue
+        if not _is_line(line) or line["index"] not in points or seen[line["index"]] > 1:
+            continue
+        seen[line["index"]] += 1
+        out.append(_known(line))
+    return tuple(out)
+
+
+def _known(line: Mapping[str, Any]) -> Line:
+    kept = {name: line[name] for name in _FIELDS if isinstance(line.get(name), int | float | str)}
+    metrics = line.get("metrics")
+    if isinstance(metrics, dict):
+        numbers = {name: value for name, value in metrics.items() if finite(value) is not None}
+        kept["metrics"] = Compact(json.dumps(numbers, ensure_ascii=False, separators=(",", ":")))
+    return kept
 
 
 def lines_of(message: Message, points: Indexes) -> tuple[Line, ...] | None:
@@ -152,7 +193,9 @@ def table_line(line: Line, number: int, pack: Pack) -> str:
     told = {name: value for name, value in line.items() if name != "reused"}  # that is not for a Pod to say
     whole = {**told, "round": number, "pack": pack.number, "bundle": pack.bundle}
     whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    metrics = whole.pop("metrics") if isinstance(whole.get("metrics"), Compact) else None
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    return text if metrics is None else f'{text[:-1]},"metrics":{metrics}}}'
 
 
 def merged(before: str | None, new: Mapping[int, str]) -> str:
