@@ -18,6 +18,7 @@ from simops_operator.core.run import Run, run_of
 from simops_operator.core.views import PodView, job_view, pod_view
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.resync import SweepResync
+from simops_operator.tolerant import view_or_none
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,9 @@ class Resync:
         present: set[str] = set()
         of_sweeps: list[KubeDict] = []
         async for obj in self._cluster.list_jobs(namespace):
-            key, view = key_of(obj), job_view(obj)
+            key, view = key_of(obj), view_or_none(job_view, obj)
+            if view is None:
+                continue
             if key is None:
                 of_sweeps.append(obj)
                 continue
@@ -144,10 +147,14 @@ class Resync:
         known_packs, packs = self._sweeps.known_pods(namespace), []
         async for obj in self._cluster.list_pods(namespace):
             key = key_of(obj)
-            if (pack := self._sweeps.pod_of(obj)) is not None:
+            if (pack := view_or_none(self._sweeps.pod_of, obj)) is not None:
                 packs.append(pack)
-            elif key is not None and (key.uid in self._cache.runs or key.uid in self._cache.deleted):
-                present.setdefault(key.uid, []).append(pod_view(obj))
+            elif (
+                key is not None
+                and (key.uid in self._cache.runs or key.uid in self._cache.deleted)
+                and (pod := view_or_none(pod_view, obj)) is not None
+            ):
+                present.setdefault(key.uid, []).append(pod)
         for uid in known.keys() | present.keys():
             if not self._cache.is_finished(uid):
                 self._cache.replace_pods(uid, present.get(uid, []), known.get(uid, []))

@@ -38,6 +38,12 @@ class TestPods:
         assert not running_pod(deleting=True, phase="Failed").stopping
         assert not pod(deleting=True).stopping
 
+    def test_a_grace_period_of_thousands_of_years_is_no_error(self) -> None:
+        meta = {"name": "p", "uid": "u", "creationTimestamp": time_of(0), "deletionTimestamp": time_of(60)}
+        assert pod_view({"metadata": meta | {"deletionGracePeriodSeconds": 50}}).told_at == at(10)
+        for grace in (82_786_976_294, 9_223_372_036_854_775_807):
+            assert pod_view({"metadata": meta | {"deletionGracePeriodSeconds": grace}}).told_at == at(60)
+
     def test_one_that_is_gone_has_ended(self) -> None:
         assert running_pod(gone=True).ended
 

@@ -164,7 +164,10 @@ def _is_past_deadline(pod: KubeObject) -> bool:
 
 def _told_at(meta: KubeObject) -> datetime | None:
     ends = parse_time(meta.get("deletionTimestamp"))  # that is when the grace period is over
-    return ends - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0) if ends is not None else None
+    try:
+        return ends - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0) if ends is not None else None
+    except OverflowError:  # a Pod that somebody gave a grace period of thousands of years
+        return ends
 
 
 def pod_view(pod: KubeObject, *, gone: bool = False) -> PodView:

@@ -16,6 +16,7 @@ from simops_operator.core.views import parse_time
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.cache import SweepCache
 from simops_operator.sweeps.uploads import remove_old
+from simops_operator.tolerant import view_or_none
 from simops_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,9 @@ class SweepResync:
             key = key_of(obj)
             if key is None:
                 continue
-            view = round_job(obj)
+            view = view_or_none(round_job, obj)
+            if view is None:
+                continue
             present.add(view.job.uid)
             if key.uid in self._cache.sweeps:
                 self._cache.put_job(key.uid, view)
