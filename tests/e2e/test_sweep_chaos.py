@@ -7,6 +7,7 @@ import os
 import random
 import time
 
+import pytest
 from e2e.bucket import unpacked
 from e2e.cluster import SYSTEM, Object, Refused
 from e2e.host import Host
@@ -17,6 +18,7 @@ from e2e.test_sweep_crash import seeded
 from simops_crds.indexes import Indexes
 
 POINTS = int(os.environ.get("SIMOPS_CHAOS_POINTS") or 200)
+WITHIN = 0.5 * POINTS + 240
 PACK = 10
 NOW = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
 SYSTEM_PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
@@ -110,12 +112,13 @@ class Chaos:
             time.sleep(0.2)
 
 
+@pytest.mark.timeout(WITHIN + 300)
 def test_every_point_succeeds_once_whatever_is_killed(simops: Lab, host: Host) -> None:
     script = 'echo "x $x"; echo "{\\"twice\\": $((2 * x))}" > "$SIMOPS_OUTPUTS/metrics.json"; sleep 0.2'
     # A point that is killed while it runs has failed, as far as anybody can see, and is tried again.
     made = simops.sweep(sweep("chaos", script, points=POINTS, pointsPerPod=PACK, parallelism=6, retriesPerPoint=5))
     chaos = Chaos(simops, host, made, seeded())
-    chaos.run(within=0.5 * POINTS + 240)
+    chaos.run(within=WITHIN)
     print("killed:", chaos.killed)  # noqa: T201 - pytest shows it with a failure
     status = made.ended("Succeeded", "Completed", within=240)
     assert chaos.killed.get("operator", 0) >= 1

@@ -1,10 +1,16 @@
 """The keys of one namespace store and find what its Pods leave, and open nothing of another namespace. With a real MinIO."""
 
+import base64
 import io
 import os
+import tarfile
+import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
+import urllib3
 from integration.servers import ACCESS, SECRET, Server
 from integration.sidecar import Sidecar
 from minio import Minio, MinioAdmin, S3Error
@@ -74,6 +80,54 @@ def test_they_neither_read_nor_write_anything_else(known: Server, key: str) -> N
             call()
         assert not isinstance(error.value, S3Error) or error.value.code in ("AccessDenied", "XMinioInvalidObjectName")
     assert known.get("jobs/other/a/b") == b"theirs"
+
+
+def unsigned(data: bytes, names: tuple[str, ...] = ()) -> tuple[bytes, dict[str, str]]:
+    """Return the body and headers of an upload with an unsigned trailer; with names: of an archive that is to be unpacked."""
+    headers = {
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": str(len(data)),
+        "x-amz-date": datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    if names:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name in names:
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return packed.getvalue(), headers | {
+            "X-Amz-Meta-Snowball-Auto-Extract": "true",
+            "x-amz-decoded-content-length": str(len(packed.getvalue())),
+        }
+    checksum = base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+    return b"%x\r\n%s\r\n0\r\nx-amz-checksum-crc32:%s\r\n\r\n" % (len(data), data, checksum.encode()), headers
+
+
+@pytest.mark.parametrize("access", [ACCESS, OTHER.access])
+@pytest.mark.parametrize("place", ["query", "header", "archive"])
+def test_who_knows_the_name_of_a_key_but_not_its_secret_writes_nothing(known: Server, access: str, place: str) -> None:
+    body, headers = unsigned(b"forged", (f"jobs/other/a/forged-{place}",) if place == "archive" else ())
+    day = headers["x-amz-date"][:8]
+    credential = f"{access}/{day}/us-east-1/s3/aws4_request"
+    query = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": credential,
+        "X-Amz-Date": headers["x-amz-date"],
+        "X-Amz-Expires": "600",
+        "X-Amz-SignedHeaders": "host",
+        "X-Amz-Signature": "0" * 64,
+    }
+    signed = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
+    address = f"{known.endpoint}/{known.bucket}/jobs/other/a/forged-{place}"
+    if place == "query":
+        address += f"?{urlencode(query)}"
+    else:
+        headers["Authorization"] = signed
+    answer = urllib3.PoolManager(retries=False).request("PUT", address, body=body, headers=headers)
+    assert answer.status == 403, answer.data
+    assert not [one.object_name for one in known.client.list_objects(known.bucket, f"jobs/other/a/forged-{place}")]
 
 
 @pytest.mark.parametrize(

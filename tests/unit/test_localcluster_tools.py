@@ -21,6 +21,20 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_mend_is_made_in_its_one_place_and_refused_where_the_text_is_another() -> None:
+    mend = golang.Mend("a.go", "x == 1", "x == 2")
+    assert golang.mended("if x == 1 {", mend) == "if x == 2 {"
+    for text in ("if x == 3 {", "x == 1; x == 1"):
+        with pytest.raises(StepError, match="has another text"):
+            golang.mended(text, mend)
+
+
+def test_a_mended_tool_is_another_file_in_the_cache() -> None:
+    plain = Tool("example.com/a", "v1", "seconds")
+    mended = dataclasses.replace(plain, mend=golang.Mend("a.go", "a", "b"))
+    assert golang.cache_key(plain, "go") != golang.cache_key(mended, "go")
+
+
 def test_images_are_kept_under_their_name_made_safe(own_cache: Path) -> None:
     assert image_archive("localhost/simops-operator:dev") == own_cache / "images/localhost_simops-operator_dev.tar"
 
