@@ -514,7 +514,7 @@ class FakeStore:
         self._call("exists")
         return key in self._world.objects
 
-    async def get_text(self, key: str) -> str | None:
+    async def get_text(self, key: str, limit: int = 0) -> str | None:
         self._call("get_text")
         found = self._world.objects.get(key)
         return found.decode() if isinstance(found, bytes) else found

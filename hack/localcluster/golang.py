@@ -78,13 +78,12 @@ def apiserver_of(minor: str) -> str:
 
 
 # The last public MinIO takes what is uploaded with an unsigned trailer from whoever knows the name of an access key: beside a signature in the
-# query nothing is checked (CVE-2026-41145), nor for archives that it unpacks (CVE-2026-40344). Without this kind of upload in these two
-# places the request is of the usual kind, whose signature is checked.
+# query nothing is checked (CVE-2026-41145), nor for archives that it unpacks (CVE-2026-40344). Nothing here uploads in this way; a request that does is
+# taken as one of the usual kind then, whose signature is checked.
 MINIO_SIGNATURES = Mend(
     "cmd/auth-handler.go",
-    "== unsignedPayloadTrailer &&\n\t\tr.Method == http.MethodPut",
-    "== unsignedPayloadTrailer &&\n\t\tr.Method == http.MethodPut &&"
-    ' !isRequestPresignedSignatureV4(r) && r.Header.Get(xhttp.AmzSnowballExtract) == ""',
+    "return r.Header.Get(xhttp.AmzContentSha256) == unsignedPayloadTrailer &&\n\t\tr.Method == http.MethodPut",
+    "return false",
 )
 
 _NATIVE = HACK / "native"

@@ -48,6 +48,8 @@ def policy_of(bucket: str, namespace: str) -> dict[str, Any]:
                 "Action": ["s3:PutObject"],
                 "Resource": [f"{arn}/{key}" for key in _of_the_operator(namespace)],
             },
+            # Who may ask for service accounts is told the names of all others, and of the key that all of them belong to.
+            {"Effect": "Deny", "Action": ["admin:*"]},
             # Without the right to list, an object that is not there could not be told from one that may not be read.
             {
                 "Effect": "Allow",

@@ -28,7 +28,7 @@ def key_of(obj: KubeDict) -> Key | None:
     """Return the run that a Job or Pod belongs to, by its labels; None when it is not one of ours."""
     meta = obj["metadata"]
     labels = meta.get("labels") or {}
-    if LABEL_UID not in labels or LABEL_JOB not in labels:
+    if not labels.get(LABEL_UID) or not labels.get(LABEL_JOB):  # an empty name would be that of all of them
         return None
     return Key(meta["namespace"], labels[LABEL_JOB], labels[LABEL_UID])
 
@@ -85,7 +85,8 @@ class Resync:
         alive: set[str] = set()
         async for obj in self._cluster.list_runs(namespace):
             alive.add(obj["metadata"]["uid"])
-            await self._take_run(run_of(obj))
+            if (run := view_or_none(run_of, obj)) is not None:
+                await self._take_run(run)
         for uid in known_runs - alive:
             self._cache.doubtful.add(uid)
         alive |= await self._sweeps.sweeps(namespace)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException, S3Error
 
-from simops_io.s3 import Address, Bucket, StoreError, TooLargeError, is_missing
+from simops_io.s3 import MAX_OBJECT, Address, Bucket, StoreError, TooLargeError, is_missing
 from simops_operator import metrics
 from simops_operator.grants import grants_in, make_known
 from simops_operator.settings import Settings
@@ -78,10 +78,15 @@ class Store:
 
         return await self._run(key, call)
 
-    async def get_text(self, key: str) -> str | None:
-        """Return a small object that operator or gateway wrote as text, None if there is none."""
-        data = await self._connection.get(key)
-        return None if data is None else data.decode()
+    async def get_text(self, key: str, limit: int = MAX_OBJECT) -> str | None:
+        """Return a small object that operator or gateway wrote as text, None if there is none.
+
+        Raises:
+            TooLargeError: it has more bytes than that.
+            StoreError: the store does not answer.
+        """
+        data = await self._connection.get(key, limit)
+        return None if data is None else data.decode(errors="replace")
 
     async def get_left(self, key: str) -> bytes | None:
         """Return what a Pod left; None if it left nothing, or more than a Pod of SimOps leaves."""

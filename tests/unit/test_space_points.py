@@ -223,6 +223,18 @@ def test_a_space_that_contradicts_itself_is_refused_in_words(described: Any, wor
 
 def test_texts_that_would_fill_the_store_are_refused_with_their_size() -> None:
     long = grid(*(axis(f"x{i}", values=["a" * 4000 + str(j) for j in range(10)]) for i in range(5)))
-    with pytest.raises(SpaceError, match=r"spec.space.axes: the texts of its points would take 2.0 GB"):
+    with pytest.raises(SpaceError, match=r"spec.space.axes: its points would take 2,004 MB"):
         check(long, {})
     check(grid(axis("a", values=["a" * 4000 for j in range(10)])), {})
+
+
+def test_what_json_makes_of_texts_and_the_names_of_parameters_count_too() -> None:
+    control = grid(axis("t", values=["\x01" * 1000]), axis("i", integers={"low": 1, "high": 200_000}))
+    with pytest.raises(SpaceError, match="its points would take 1,2"):
+        check(control, {})
+    names = grid(*(axis(f"{'n' * 60}{i}", values=[0, 1]) for i in range(15)), axis("x", integers={"low": 0, "high": 9}))
+    with pytest.raises(SpaceError, match="shorter names of parameters"):
+        check(names, {}, 1_000_000)
+    check(
+        grid(axis("a", integers={"low": 1, "high": 1000}), axis("b", integers={"low": 1, "high": 1000})), {}, 1_000_000
+    )

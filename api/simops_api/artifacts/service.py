@@ -22,12 +22,13 @@ from simops_api.settings import Settings
 from simops_api.store import Store, StoredObject
 from simops_api.sweeps.points import Place
 from simops_crds.names import key_prefix
-from simops_io.untrusted import parse
+from simops_io.untrusted import finite, parse
 
 log = logging.getLogger(__name__)
 
 JOBS_PATH = "/api/v1/jobs"
-_MAX_MANIFEST = 32 << 20
+_MAX_MANIFEST = 8 << 20
+"""Bytes of a manifest that is read: as objects of Python it takes up to 25 times as many. Of a longer one the directory of the zip tells the files."""
 """Bytes of a manifest that is read: that of about 150,000 files."""
 _TOO_MANY = "it has too many files to list them or to send one of them; take the whole result"
 
@@ -38,6 +39,7 @@ class Artifacts:
     def __init__(self, settings: Settings, store: Store, now: Callable[[], float] = time.time) -> None:
         self._store = store
         self._bundles = Bundles(store)
+        self._one_manifest = asyncio.Lock()
         self.merger = Merger(store, self._bundles)
         self._has_public_address = bool(settings.store_public_endpoint)
         self._url_seconds = settings.store_url_seconds
@@ -134,9 +136,10 @@ class Artifacts:
         if stored is None:
             return None
         if stored.size > _MAX_MANIFEST:
-            raise ProblemError(409, _TOO_MANY)
-        text = await self._store.get(key)
-        return await asyncio.to_thread(_parsed, text) if text is not None else None
+            return None
+        async with self._one_manifest:
+            text = await self._store.get(key)
+            return await asyncio.to_thread(_parsed, text) if text is not None else None
 
     async def _directory(self, found: Found, bundle: StoredObject) -> dict[str, Member]:
         try:
@@ -194,8 +197,17 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("entries"), list):
         return None
-    has_paths = all(isinstance(e, dict) and isinstance(e.get("path"), str) for e in value["entries"])
-    return value if has_paths else None
+    skipped = value.get("skippedEntries") or []
+    is_whole = all(_is_file(entry) for entry in value["entries"]) and isinstance(skipped, list)
+    is_whole = is_whole and all(isinstance(s, dict) and {"path", "why"} <= s.keys() for s in skipped)
+    return {"entries": value["entries"], "skippedEntries": skipped} if is_whole else None
+
+
+def _is_file(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        return False
+    texts = all(isinstance(entry.get(name, ""), str) for name in ("crc32", "sha256"))
+    return texts and finite(entry.get("bytes", 0)) is not None
 
 
 def _listed(found: Found, bundle: StoredObject, manifest: dict[str, Any]) -> bytes:

@@ -33,6 +33,10 @@ POINT_LOG = "log.txt"
 """Where the runner of a sweep keeps what a point prints."""
 
 
+_MAX_TAIL = 16 << 20
+"""Bytes of the last lines of a point's log."""
+
+
 @dataclass(frozen=True)
 class Text:
     """A log as text."""
@@ -117,10 +121,7 @@ class Logs:
         content = await self._artifacts.file(found, POINT_LOG)
         body = content.read(0, content.size)
         if tail is not None:
-            async with aclosing(body):
-                whole = b"".join([chunk async for chunk in body])
-            lines = whole.splitlines(keepends=True)
-            return Text(_said(b"".join(lines[max(0, len(lines) - tail) :])), "store", 1)
+            return Text(_said(await _last_lines(body, tail)), "store", 1)
         return Text(await _begun(_told(body)), "store", 1)
 
     async def _log_of_origin(self, found: Found) -> StoredObject:
@@ -250,6 +251,24 @@ class Logs:
 
 async def _said(text: bytes) -> AsyncGenerator[bytes, None]:
     yield text
+
+
+async def _last_lines(body: AsyncGenerator[bytes, None], number: int) -> bytes:
+    """Return the last lines of a text, as many of them as 16 MiB hold: whoever wrote it may have packed gigabytes into little."""
+    kept, is_cut = bytearray(), False
+    async with aclosing(body):
+        async for chunk in body:
+            kept += chunk
+            if len(kept) > 2 * _MAX_TAIL:
+                del kept[:-_MAX_TAIL]
+                is_cut = True
+    if len(kept) > _MAX_TAIL:
+        del kept[:-_MAX_TAIL]
+        is_cut = True
+    lines = bytes(kept).splitlines(keepends=True)
+    if is_cut and len(lines) > 1:
+        del lines[0]
+    return b"".join(lines[max(0, len(lines) - number) :])
 
 
 async def _empty() -> AsyncGenerator[bytes, None]:

@@ -14,6 +14,10 @@ from simops_crds.kinds import SIMULATION_SWEEP
 from simops_crds.names import upload_key
 from simops_crds.space.points import too_many
 
+_BODIES = 4
+"""Bodies that are read at once: each of them is in memory, several times over when its turn comes."""
+_BODY_SECONDS = 120.0
+
 
 class Uploads:
     """Lists of points."""
@@ -23,6 +27,7 @@ class Uploads:
         self._access = access
         self._store = store
         self._one_at_a_time = asyncio.Lock()
+        self._bodies = asyncio.Semaphore(_BODIES)
 
     async def take(
         self, caller: Caller, namespace: str | None, read: Callable[[], Awaitable[bytes]], content_type: str
@@ -38,11 +43,20 @@ class Uploads:
             raise mistake("namespace", f"is not served here; served: {', '.join(self._settings.namespaces)}", "query")
         await self._access.require(caller, Verb.CREATE, SIMULATION_SWEEP, place)
         limit = self._settings.max_sweep_points
-        data = await read()
-        async with self._one_at_a_time:  # a list takes several times its bytes of memory while it is read
-            made = await asyncio.to_thread(_read, data, content_type, limit)
+        # Bodies wait where they come from, not in memory.
+        async with self._bodies:
+            try:
+                async with asyncio.timeout(_BODY_SECONDS):
+                    data = await read()
+            except TimeoutError as error:
+                raise ProblemError(408, f"the list did not come within {_BODY_SECONDS:.0f} seconds") from error
+            made = await self._made(data, content_type, limit)
         await self.put(place, made)
         return made.uploaded
+
+    async def _made(self, data: bytes, content_type: str, limit: int) -> List:
+        async with self._one_at_a_time:  # a list takes several times its bytes of memory while it is read
+            return await asyncio.to_thread(_read, data, content_type, limit)
 
     async def put(self, namespace: str, made: List) -> None:
         """Store a list. One that is there is written again: from then on it is kept for as long as a new one.

@@ -1,5 +1,6 @@
 """One axis → its values: all of them in order, or one for each sample of the interval 0…1 (pure)."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Unit = NDArray[np.float64]
+
+
+_NUMBER_BYTES = 20
+"""Of a number as JSON, most of the time."""
 
 
 def count(axis: Axis) -> int:
@@ -87,10 +92,16 @@ def check(axis: Axis, *, is_sampled: bool) -> None:
         raise _unfit(axis, f"values, integers, {fit[0]} or {fit[1]} with this method")
 
 
-def text_bytes(axis: Axis) -> float:
-    """Return how many bytes of text a value of an axis has on average."""
-    texts = [value for value in axis.values or () if isinstance(value, str)]
-    return sum(len(text.encode()) for text in texts) / len(axis.values or (1,))
+def stored_bytes(axis: Axis) -> float:
+    """Return how many bytes an axis adds to a point in the store on average: its name and a value, as JSON."""
+    values = axis.values or ()
+    # JSON writes control characters, quotes and backslashes as up to six characters.
+    value = (
+        sum(len(json.dumps(value, ensure_ascii=False).encode()) for value in values) / len(values)
+        if values
+        else _NUMBER_BYTES
+    )
+    return len(json.dumps(axis.name, ensure_ascii=False).encode()) + value + len(":,")
 
 
 def _unfit(axis: Axis, needed: str) -> SpaceError:

@@ -24,8 +24,8 @@ DEFAULT_LIMIT = 200_000
 """Points of a sweep, where the installation does not say otherwise."""
 MAX_STEPS = 200_000_000
 """Steps that ``where`` may take for all points together: seconds, whatever the condition is."""
-MAX_TEXT_BYTES = 1_000_000_000
-"""Of all texts in all points, as they would lie in the store."""
+MAX_STORED_BYTES = 256_000_000
+"""Of all points as they lie in the store, before ``where`` leaves some out: the operator holds them while it makes them."""
 
 _BLOCK = 8192
 _SAMPLED = (Method.RANDOM, Method.LATIN_HYPERCUBE, Method.SOBOL)
@@ -119,11 +119,12 @@ def check(space: Space, template_params: Parameters, limit: int = DEFAULT_LIMIT)
         raise SpaceError(
             AXES, f"{', '.join(shared)}: a parameter stands in template.params and in an axis; remove one of the two"
         )
-    size = count(space) * sum(axis_values.text_bytes(axis) for axis in space.axes or ())
-    if size > MAX_TEXT_BYTES:
+    size = count(space) * sum(axis_values.stored_bytes(axis) for axis in space.axes or ())
+    if size > MAX_STORED_BYTES:
         raise SpaceError(
             AXES,
-            f"the texts of its points would take {size / 1e9:,.1f} GB: put long texts into the image, and let the axis have their names",
+            f"its points would take {size / 1e6:,.0f} MB, and at most {MAX_STORED_BYTES / 1e6:,.0f} MB are possible: take fewer of them, "
+            "shorter names of parameters, or put long texts into the image and let the axis have their names",
         )
     if space.points_from is None:  # else only who has read the points knows their names
         condition_of(space, template_params)

@@ -82,6 +82,7 @@ class SweepReconciler:
         self._traces = traces or Traces()
         self._at_once = at_once
         self._in_thread = in_thread
+        self._expanding = asyncio.Lock()
         self._memories: dict[str, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -269,7 +270,10 @@ class SweepReconciler:
         try:
             shelf = self._shelf(sweep)
             read_list = partial(with_points, self._store, sweep.namespace, in_thread=self._in_thread)
-            memory.index = await make_points(shelf, sweep, memory.index, self._max_points, self._in_thread, read_list)
+            async with self._expanding:  # all points of a sweep are in memory until they are stored
+                memory.index = await make_points(
+                    shelf, sweep, memory.index, self._max_points, self._in_thread, read_list
+                )
         except RefusedError as error:
             memory.refusal = error.why
             return

@@ -26,7 +26,7 @@ def key_of(obj: KubeDict) -> Key | None:
     """Return the sweep that a Job or Pod belongs to, by its labels; None when it belongs to none."""
     meta = obj["metadata"]
     labels = meta.get("labels") or {}
-    if LABEL_UID not in labels or LABEL_SWEEP not in labels:
+    if not labels.get(LABEL_UID) or not labels.get(LABEL_SWEEP):
         return None
     return Key(meta["namespace"], labels[LABEL_SWEEP], labels[LABEL_UID])
 
@@ -60,7 +60,8 @@ class SweepResync:
         alive: set[str] = set()
         async for obj in self._cluster.list_sweeps(namespace):
             alive.add(obj["metadata"]["uid"])
-            await self._take(sweep_of(obj))
+            if (sweep := view_or_none(sweep_of, obj)) is not None:
+                await self._take(sweep)
         for uid in known - alive:
             self._cache.doubtful.add(uid)
         return alive

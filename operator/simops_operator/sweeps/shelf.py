@@ -40,6 +40,10 @@ class Index:
         return out
 
 
+_MAX_JSON = 16 << 20
+"""Bytes of books, of a round, of what points were made of: ranges of a million points at most, or as much as an object of the API holds."""
+
+
 class Shelf:
     """The objects of one sweep."""
 
@@ -49,7 +53,7 @@ class Shelf:
         self._together = together
 
     async def _json(self, key: str) -> Any:
-        text = await self._store.get_text(f"{self._prefix}/{key}")
+        text = await self._store.get_text(f"{self._prefix}/{key}", _MAX_JSON)
         return json.loads(text) if text else None
 
     async def read_index(self) -> Index | None:

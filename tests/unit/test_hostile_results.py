@@ -1,0 +1,71 @@
+"""What somebody has put among the results of their own namespace, and what the gateway holds in memory of it."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from simops_api.artifacts.service import _parsed
+from simops_api.logs import service
+from simops_api.logs.service import _last_lines
+from simops_operator import resync
+from simops_operator.sweeps import resync as sweeps
+
+LIMIT = 1000
+
+
+async def chunks(*parts: bytes) -> AsyncGenerator[bytes, None]:
+    for part in parts:
+        yield part
+
+
+async def test_the_last_lines_of_a_log_are_those_of_its_end() -> None:
+    assert await _last_lines(chunks(b"a\nb", b"b\nc\n", b"d"), 2) == b"c\nd"
+    assert await _last_lines(chunks(b"a\nb\n"), 9) == b"a\nb\n"
+    assert await _last_lines(chunks(), 9) == b""
+
+
+async def test_of_a_log_without_an_end_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_MAX_TAIL", LIMIT)
+    lines = [b"line %d\n" % i for i in range(10_000)]
+    found = await _last_lines(chunks(*lines), 10_000)
+    assert len(found) <= LIMIT
+    assert found.splitlines()[0].startswith(b"line ")
+    assert found.endswith(b"line 9999\n")
+    assert len(await _last_lines(chunks(*[b"x" * 100] * 100), 1)) == LIMIT
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"entries": [], "skippedEntries": 5},
+        {"entries": [{"path": "a"}], "skippedEntries": {"a": 1}},
+        {"entries": [], "skippedEntries": [{}]},
+        {"entries": [{"path": "a", "bytes": "many"}]},
+        {"entries": [{"path": 1}]},
+        {"entries": {}},
+        [],
+    ],
+)
+def test_a_manifest_of_another_shape_is_none(manifest: Any) -> None:
+    assert _parsed(json.dumps(manifest).encode()) is None
+
+
+def test_a_number_that_is_none_makes_no_manifest() -> None:
+    assert _parsed(b'{"entries":[{"path":"a","bytes":1e999}]}') is None
+
+
+def test_a_manifest_is_its_files_and_what_was_left_out() -> None:
+    files = [{"path": "a", "bytes": 1, "crc32": "0"}]
+    skipped = [{"path": "b", "why": "a link"}]
+    found = _parsed(json.dumps({"entries": files, "skippedEntries": skipped, "x": [{}]}).encode())
+    assert found == {"entries": files, "skippedEntries": skipped}
+
+
+def test_a_pod_that_names_no_run_belongs_to_none() -> None:
+    for label, key_of in (("simops.dev/job", resync.key_of), ("simops.dev/sweep", sweeps.key_of)):
+        meta = {"name": "p", "namespace": "lab", "labels": {"simops.dev/uid": "u", label: "a"}}
+        assert key_of({"metadata": meta}) is not None
+        for labels in ({"simops.dev/uid": "u", label: ""}, {"simops.dev/uid": "", label: "a"}, {}):
+            assert key_of({"metadata": meta | {"labels": labels}}) is None
