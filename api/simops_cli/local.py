@@ -82,15 +82,19 @@ class Run:
                 start_new_session=True,
             )
             shown = threading.Thread(target=_show, args=(process, log), daemon=True)
-            shown.start()
-            ended = self._waited(process, timeout)
+            ended = self._waited(process, shown, timeout)
             _signal(process, signal.SIGKILL)  # what it has left in the background
-            shown.join(_LAST_WORDS_SECONDS)  # what left its session may hold the pipe for ever
+            if shown.ident is not None:
+                shown.join(_LAST_WORDS_SECONDS)  # what left its session may hold the pipe for ever
+            elif process.stdout is not None:
+                process.stdout.close()
         return ended
 
-    def _waited(self, process: "subprocess.Popen[bytes]", timeout: float | None) -> Ended:
+    def _waited(self, process: "subprocess.Popen[bytes]", shown: threading.Thread, timeout: float | None) -> Ended:
         timed_out = interrupted = killed = False
         try:
+            # Within: who sees the first line may interrupt before there is anything else to wait for.
+            shown.start()
             process.wait(timeout)
         except subprocess.TimeoutExpired:
             timed_out, killed = True, self._stop(process)

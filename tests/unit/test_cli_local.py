@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,3 +211,14 @@ def test_ctrl_c_stops_it_and_says_so(tmp_path: Path) -> None:
         _, told = process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED
     assert "Cancelled: interrupted" in told
+
+
+def test_who_interrupts_at_the_first_line_is_heard_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    one = local.Run(["sh", "-c", "sleep 600"], dict(os.environ), log=tmp_path / "log")
+    ended = one.go(None)
+    assert ended.interrupted
+    assert ended.code == -signal.SIGTERM
