@@ -397,6 +397,8 @@ def test_run_again_begins_with_what_there_was(signed_in: Held, stage: Stage) -> 
     }
     stage.make(job("heat", params={"length": 2.5, "method": "ftcs"}, timeoutSeconds=77, **how), phase="Failed")
     signed_in.go("/ui/job?id=heat")
+    for text in ("OMP_NUM_THREADS=4", "Internet", "disk=ssd"):
+        expect(page.locator(".facts").get_by_text(text)).to_be_visible()
     page.get_by_role("link", name="Run again…").click()
     expect(page.get_by_role("heading", name="Run heat again")).to_be_visible()
     values = page.locator("input").evaluate_all("all => all.map(one => one.value)")
