@@ -132,21 +132,11 @@ class Bucket:
             StoreError: the store does not answer, or refuses.
         """
 
-        def call() -> bytes | int | None:
-            try:
-                response = self.client().get_object(self.name, key)
-            except S3Error as error:
-                if (nothing or is_missing)(error):
-                    return None
-                raise
-            try:
-                size = int(response.headers["Content-Length"])
-                return response.read() if size <= limit else size
-            finally:
-                response.close()
-                response.release_conn()
+        def read(response: urllib3.BaseHTTPResponse) -> bytes | int:
+            size = int(response.headers["Content-Length"])
+            return response.read() if size <= limit else size
 
-        found = await self.run(key, call)
+        found = await self._read(key, read, nothing or is_missing)
         if isinstance(found, int):
             raise TooLargeError(
                 f"{key} has {found} bytes, more than the {limit} that SimOps reads of it: it was not written by SimOps"
@@ -159,16 +149,20 @@ class Bucket:
         Raises:
             StoreError: the store does not answer, or refuses.
         """
+        return await self._read(key, lambda response: response.read(limit), is_missing)
 
-        def call() -> bytes | None:
+    async def _read(
+        self, key: str, read: Callable[[urllib3.BaseHTTPResponse], T], nothing: Callable[[S3Error], bool]
+    ) -> T | None:
+        def call() -> T | None:
             try:
                 response = self.client().get_object(self.name, key)
             except S3Error as error:
-                if is_missing(error):
+                if nothing(error):
                     return None
                 raise
             try:
-                return response.read(limit)
+                return read(response)
             finally:
                 response.close()
                 response.release_conn()

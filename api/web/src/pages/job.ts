@@ -6,7 +6,7 @@ import { coalesce } from "../core/coalesce.ts";
 import { between, duration, moment, scalar } from "../core/format.ts";
 import { FINAL, type Condition, type Job, type Occurrence, type Scalar } from "../core/models.ts";
 import { SETTLED_MS } from "../core/points.ts";
-import { ProblemError, isAbort, sentenceOf } from "../core/problem.ts";
+import { ProblemError, sentenceOf } from "../core/problem.ts";
 import { follow, pause, whyUnheard, type Connection } from "../core/stream.ts";
 import { timelineOf, type Step } from "../core/timeline.ts";
 import type { View } from "../page.ts";
@@ -159,27 +159,22 @@ class JobPage {
     this.isReading = false;
   });
 
-  private readonly readConditions = coalesce(async () => {
-    if (this.job.sweep !== undefined || this.job.archived) return;
-    try {
-      const found = await this.view.api.get<{ conditions: Condition[] }>(jobPath(this.job.id, "conditions"), {}, this.view.signal);
-      this.conditions = found.conditions;
-      this.drawFacts();
-    } catch (error) {
-      if (!isAbort(error)) return; // the times that the run itself has are shown
-    }
-  });
+  private readonly readConditions = this.beside<{ conditions: Condition[] }>("conditions", (found) => (this.conditions = found.conditions));
 
-  private readonly readOccurrences = coalesce(async () => {
-    if (this.job.sweep !== undefined || this.job.archived) return;
-    try {
-      const found = await this.view.api.get<{ events: Occurrence[] }>(jobPath(this.job.id, "kubernetes-events"), {}, this.view.signal);
-      this.occurrences = found.events;
-      this.drawFacts();
-    } catch (error) {
-      if (!isAbort(error)) return; // the timeline has what the run itself says
-    }
-  });
+  private readonly readOccurrences = this.beside<{ events: Occurrence[] }>("kubernetes-events", (found) => (this.occurrences = found.events));
+
+  /** Return what reads something that is told about the run besides. Without it what the run itself says is shown. */
+  private beside<T>(call: string, take: (found: T) => void): () => void {
+    return coalesce(async () => {
+      if (this.job.sweep !== undefined || this.job.archived) return;
+      try {
+        take(await this.view.api.get<T>(jobPath(this.job.id, call), {}, this.view.signal));
+        this.drawFacts();
+      } catch {
+        // Left as it was.
+      }
+    });
+  }
 
   private drawHead(): void {
     const { job, view } = this;

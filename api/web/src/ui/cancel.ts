@@ -14,7 +14,6 @@ export async function cancelJobs(view: View, ids: readonly string[]): Promise<st
   const what = ids.length === 1 ? one : `${ids.length} jobs`;
   const text = "It is told to stop; what it has written by then is kept. This cannot be taken back.";
   if (!(await ask({ title: `Cancel ${what}?`, text, action: ids.length === 1 ? "Cancel the job" : `Cancel ${what}` }))) return [];
-  let cancelled = 0;
   let finished = 0;
   const refused: string[] = [];
   const done: string[] = [];
@@ -23,7 +22,6 @@ export async function cancelJobs(view: View, ids: readonly string[]): Promise<st
     for (let id = left.pop(); id !== undefined; id = left.pop()) {
       try {
         await view.api.delete(jobPath(id));
-        cancelled += 1;
         done.push(id);
       } catch (error) {
         if (error instanceof ProblemError && error.status === 409) {
@@ -34,6 +32,7 @@ export async function cancelJobs(view: View, ids: readonly string[]): Promise<st
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const cancelled = done.length - finished;
   const parts = [cancelled ? `${cancelled === 1 && ids.length === 1 ? one : cancelled} told to stop` : "", finished ? `${finished} had finished already` : ""];
   const said = parts.filter(Boolean).join(", ");
   if (said) view.tell(`${said}.`);
