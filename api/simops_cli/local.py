@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from simops_operator.pod.archive import Archive
-from simops_operator.pod.summary import Metrics, read_metrics
+from simops_operator.pod.fitting import Metrics
+from simops_operator.pod.summary import read_metrics
 
 STOP_SECONDS = 30.0
 """How long a simulation may go on after SIGTERM."""

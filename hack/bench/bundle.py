@@ -85,6 +85,7 @@ def sidecar(outputs: Path, folder: Path, address: str) -> float:
         "SIMOPS_GRACE_SECONDS": "600",
         "SIMOPS_STOP_SECONDS": "1",
         "SIMOPS_STOP_PORT": "0",
+        "SIMOPS_STOP_PATH": "/stop",
         "SIMOPS_TERMINATION_LOG": str(folder / "termination-log"),
     }
     began = time.perf_counter()

@@ -87,6 +87,7 @@ def sidecar(folder: Path, address: str, count: int) -> float:
         "SIMOPS_GRACE_SECONDS": "600",
         "SIMOPS_STOP_SECONDS": "1",
         "SIMOPS_STOP_PORT": "0",
+        "SIMOPS_STOP_PATH": "/stop",
         "SIMOPS_TERMINATION_LOG": str(folder / "termination-log"),
     }
     if count:

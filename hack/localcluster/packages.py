@@ -51,7 +51,7 @@ def install_commands(packages: list[str]) -> list[list[str]]:
     """Return the commands that install packages with nothing beside them that is not needed."""
     return [
         ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
+        ["apt-get", "install", "-o", "DPkg::Lock::Timeout=600", "-y", "-q", "--no-install-recommends", *packages],
     ]
 
 

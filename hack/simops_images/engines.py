@@ -215,7 +215,7 @@ def install(packages: Sequence[str]) -> None:
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
+        ["apt-get", "install", "-o", "DPkg::Lock::Timeout=600", "-y", "-q", "--no-install-recommends", *packages],
     ):
         log = log_file(f"apt-images-{command[1]}")
         run_logged(" ".join(command), command, log, timeout=15 * 60, env=environment)

@@ -27,7 +27,9 @@ class Grant:
 
 def _of_the_operator(namespace: str) -> list[str]:
     """Return what the operator alone writes below these prefixes: what it tells of runs, and what it goes by."""
-    books = ("record.json", "ledger.json", "state.json", "cancelled.json", "points/*", "table/*")
+    # A round's file is named by its number; what Pods leave lies deeper, and its shortest name is longer than these.
+    rounds = (f"rounds/{'?' * digits}.json" for digits in range(1, 7))
+    books = ("record.json", "ledger.json", "state.json", "cancelled.json", "points/*", "table/*", *rounds)
     return [
         f"jobs/{namespace}/*/record.json",
         f"jobs/{namespace}/*.log",
@@ -57,8 +59,6 @@ def policy_of(bucket: str, namespace: str) -> dict[str, Any]:
                 "Resource": [arn],
                 "Condition": {"StringLike": {"s3:prefix": places}},
             },
-            # MinIO knows no condition for this; it lists the uploads of one key that is named whole, and no parts of them.
-            {"Effect": "Allow", "Action": ["s3:ListBucketMultipartUploads"], "Resource": [arn]},
         ],
     }
 

@@ -44,6 +44,7 @@ class Sidecar:
             "SIMOPS_GRACE_SECONDS": "120",
             "SIMOPS_STOP_SECONDS": "0.2",
             "SIMOPS_STOP_PORT": str(self.port),
+            "SIMOPS_STOP_PATH": "/stop/6f0c",
             "SIMOPS_TERMINATION_LOG": str(self._message),
             **variables,
         }
@@ -108,7 +109,7 @@ class Sidecar:
 
     def notice(self) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
-            client.sendall(b"GET /stop HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /stop/6f0c HTTP/1.1\r\nHost: x\r\n\r\n")
             return client.recv(100)
 
     def told(self) -> dict[str, Any]:

@@ -137,13 +137,20 @@ def test_who_knows_the_name_of_a_key_but_not_its_secret_writes_nothing(known: Se
 
 @pytest.mark.parametrize(
     "key",
-    ["jobs/lab/a/u/record.json", "jobs/lab/a/u/p.log", "sweeps/lab/a/u/ledger.json", "sweeps/lab/a/u/table/0.jsonl"],
+    [
+        "jobs/lab/a/u/record.json",
+        "jobs/lab/a/u/p.log",
+        "sweeps/lab/a/u/ledger.json",
+        "sweeps/lab/a/u/table/0.jsonl",
+        "sweeps/lab/a/u/rounds/0.json",
+        "sweeps/lab/a/u/rounds/123456.json",
+    ],
 )
 def test_they_do_not_write_what_the_operator_tells_of_runs(known: Server, key: str) -> None:
     with pytest.raises(S3Error) as error:
         put(known, LAB, key)
     assert error.value.code == "AccessDenied"
-    for own in ("jobs/lab/a/u/p.json", "jobs/lab/a/u/p.zip", "sweeps/lab/a/u/rounds/0/0/p.jsonl"):
+    for own in ("jobs/lab/a/u/p.json", "jobs/lab/a/u/p.zip", "sweeps/lab/a/u/rounds/0/0/a-00000000-r0-0-x.json"):
         put(known, LAB, own)
 
 
@@ -151,6 +158,12 @@ def test_they_do_not_write_what_the_operator_tells_of_runs(known: Server, key: s
 def test_they_list_nothing_else(known: Server, prefix: str) -> None:
     with pytest.raises(S3Error) as error:
         list(client(known, LAB).list_objects(known.bucket, prefix, recursive=True))
+    assert error.value.code == "AccessDenied"
+
+
+def test_they_do_not_list_uploads_under_way(known: Server) -> None:
+    with pytest.raises(S3Error) as error:
+        client(known, LAB)._list_multipart_uploads(known.bucket, prefix="")
     assert error.value.code == "AccessDenied"
 
 

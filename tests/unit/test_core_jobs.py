@@ -198,6 +198,10 @@ class TestTheJob:
         assert env["SIMOPS_KEY_PREFIX"] == PREFIX
         assert env["SIMOPS_GRACE_SECONDS"] == str(pod_spec()["terminationGracePeriodSeconds"])
         assert env["SIMOPS_STOP_PORT"] == str(simulation()["lifecycle"]["preStop"]["httpGet"]["port"])
+        assert env["SIMOPS_STOP_PATH"] == simulation()["lifecycle"]["preStop"]["httpGet"]["path"]
+
+    def test_who_does_not_know_the_run_cannot_tell_its_bundle_container_that_it_is_stopped(self) -> None:
+        assert simulation()["lifecycle"]["preStop"]["httpGet"]["path"] == f"/stop/{UID}"
 
 
 class TestArguments:

@@ -231,14 +231,15 @@ def made(terraform: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def allows(document: str, action: str, resource: str) -> bool:
-    """Whether a policy without conditions allows this."""
-    return any(
-        statement["Effect"] == "Allow"
-        and "Condition" not in statement
+    """Whether a policy without conditions allows this, and does not deny it."""
+    effects = {
+        statement["Effect"]
+        for statement in json.loads(document)["Statement"]
+        if "Condition" not in statement
         and any(fnmatch.fnmatchcase(action, pattern) for pattern in statement["Action"])
         and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
-        for statement in json.loads(document)["Statement"]
-    )
+    }
+    return effects == {"Allow"}
 
 
 BUCKET, RESULT, ARCHIVE, UPLOAD = (
@@ -261,7 +262,15 @@ BUCKET, RESULT, ARCHIVE, UPLOAD = (
         ("s3:DeleteObject", RESULT, {"operator"}),
         ("s3:AbortMultipartUpload", RESULT, {"operator", "simulation"}),
         ("s3:ListBucket", BUCKET, {"operator", "gateway", "simulation"}),
-        ("s3:ListBucketMultipartUploads", BUCKET, {"simulation"}),
+        ("s3:ListBucketMultipartUploads", BUCKET, set()),
+        ("s3:PutObject", f"{RESULT}/u/record.json", {"operator"}),
+        ("s3:PutObject", "arn:aws:s3:::results/sweeps/lab/a/u/ledger.json", {"operator"}),
+        ("s3:PutObject", "arn:aws:s3:::results/sweeps/lab/a/u/rounds/12.json", {"operator"}),
+        (
+            "s3:PutObject",
+            "arn:aws:s3:::results/sweeps/lab/a/u/rounds/12/7/heat-6f0c1234-r12-7-abcde.json",
+            {"operator", "simulation"},
+        ),
         ("s3:DeleteBucket", BUCKET, set()),
         ("s3:PutBucketPolicy", BUCKET, set()),
         ("s3:GetObject", "arn:aws:s3:::others/jobs/a", set()),

@@ -381,6 +381,7 @@ ENVIRONMENT = {
     "SIMOPS_GRACE_SECONDS": "120",
     "SIMOPS_STOP_SECONDS": "30",
     "SIMOPS_STOP_PORT": "50418",
+    "SIMOPS_STOP_PATH": "/stop/6f0c",
     "SIMOPS_SWEEP_PREFIX": "sweeps/lab/heat/6f0c",
     "SIMOPS_SWEEP": "heat",
     "SIMOPS_ROUND": "2",

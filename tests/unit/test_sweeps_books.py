@@ -27,6 +27,7 @@ from simops_operator.core.sweeps.results import (
 from simops_operator.core.sweeps.rounds import next_round, size_for
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.views import Terminated
+from simops_operator.pod.fitting import MAX_METRICS
 
 
 def points(text: str) -> Indexes:
@@ -300,6 +301,15 @@ def test_what_a_pod_left_of_its_points_is_taken_with_known_fields_alone() -> Non
     line = table_line(first, 1, Pack("pod", 0, ()))
     assert json.loads(line)["metrics"] == {"a": 1.5, "c": 2}
     assert parse_lines(line)[0]["metrics"] == {"a": 1.5, "c": 2}
+
+
+def test_of_the_metrics_of_a_point_the_table_has_the_first_8_kib_and_says_so() -> None:
+    metrics = {f"metric{number:04d}": number for number in range(2000)}
+    (line,) = lines_left(json.dumps({"index": 0, "exitCode": 0, "metrics": metrics}).encode(), Indexes(((0, 0),)))
+    shown = json.loads(table_line(line, 0, Pack("pod", 0, ())))
+    assert len(line["metrics"]) <= MAX_METRICS + 2
+    assert list(shown["metrics"].items()) == list(metrics.items())[: len(shown["metrics"])]
+    assert (shown["metricsCut"], len(shown["metrics"]) > 300) == (True, True)
 
 
 def test_a_hostile_file_of_results_takes_little_more_memory_than_it_has_bytes() -> None:

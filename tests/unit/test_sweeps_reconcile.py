@@ -14,6 +14,7 @@ from world import Calls, run_now
 from worldclock import TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
+from simops_operator.sweeps import reconcile
 
 WRITES = {"apply_job", "patch_job_spec", "delete_job", "stop_pod", "delete_sweep", "write_status", "post_event"}
 
@@ -432,8 +433,10 @@ def _calls_of(**spec: Any) -> int:
 SMALL: dict[str, Any] = {"points": 5, "pointsPerPod": 2, "retriesPerPoint": 1, "parallelism": 2}
 
 
+@pytest.mark.parametrize("size", [0, 1 << 20])
 @pytest.mark.parametrize("has_effect", [False, True])
-def test_killed_at_any_call_it_ends_the_same(has_effect: bool) -> None:
+def test_killed_at_any_call_it_ends_the_same(has_effect: bool, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "UNWRITTEN_SIZE", size)
     for call in range(1, _calls_of(**SMALL) + 1):
         world = TimedWorld(fails(1, times=1), **SMALL)
         world.calls.die_at, world.calls.die_after = call, has_effect
@@ -524,6 +527,46 @@ def test_results_of_pods_that_are_gone_are_found_in_the_store() -> None:
     ended(world, "Succeeded", "Completed")
     assert set(world.ran.values()) == {1}
     assert len(world.status["rounds"]) == 1
+
+
+def test_results_that_many_pods_have_left_are_written_before_all_of_them_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconcile, "UNWRITTEN_SIZE", 0)
+    monkeypatch.setattr(reconcile, "_packs_at_once", lambda _this: 2)
+    world = Deaf(points=12, pointsPerPod=2)
+    world.step()
+    while not world.jobs[job_name(0)]["status"].get("conditions"):
+        world.job_controller()
+        for name in list(world.pods):
+            world.kubelet(name)
+    for name in list(world.pods):
+        world.vanish(name)
+    world.objects = order = Ordered(world.objects)
+    ended(world, "Succeeded", "Completed")
+    left = [at for at, what in enumerate(order.seen) if what == "left"]
+    table = [at for at, what in enumerate(order.seen) if what == "table"]
+    assert len(left) == 6
+    assert [sum(at < write for at in left) for write in table] == [2, 4, 6]
+
+
+class Ordered(dict[str, Any]):
+    """Objects of a store that note when results of a Pod are read and when a part of the table is written."""
+
+    def __init__(self, objects: dict[str, Any]) -> None:
+        super().__init__(objects)
+        self.seen: list[str] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return an object."""
+        if "/rounds/" in key and key.endswith(".jsonl"):
+            self.seen.append("left")
+        return super().get(key, default)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if "/table/" in key:
+            self.seen.append("table")
+        super().__setitem__(key, value)
 
 
 def test_after_a_restart_the_table_tells_what_had_ended() -> None:

@@ -15,6 +15,7 @@ from worldclock import Clock, TimedWorld, world_time
 from simops_crds.names import REUSE_PREFIX, sweep_prefix
 from simops_crds.v1alpha1 import EnvVar, RunSpec
 from simops_operator.core.reuse import family_of, key_of
+from simops_operator.sweeps import earlier
 
 IMAGE = "sim:local@sha256:" + "a" * 64
 SPEC: dict[str, Any] = {"template": {"image": IMAGE, "command": ["run"]}, "space": grid(10), "pointsPerPod": 3}
@@ -240,8 +241,12 @@ def test_a_pod_cannot_say_that_its_result_is_that_of_another_run() -> None:
     assert all("reused" not in line and line["bundle"].startswith(PREFIX) for line in world.table().values())
 
 
+@pytest.mark.parametrize("size", [0, 1 << 20])
 @pytest.mark.parametrize("has_effect", [False, True])
-def test_killed_at_any_call_it_takes_the_same_results(has_effect: bool) -> None:
+def test_killed_at_any_call_it_takes_the_same_results(
+    has_effect: bool, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlier, "_UNWRITTEN_SIZE", size)
     store = left_by("before", space=grid(4))
     space = {"method": "list", "points": [{"x": value} for value in (0, 1, 7, 7, 5)]}
     calls = World(store=store, space=space)

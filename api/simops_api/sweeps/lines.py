@@ -22,6 +22,7 @@ class Lines:
     def __init__(self, text: bytes = b"", first: int = 0) -> None:
         """``first``: the index of the first point of the chunk."""
         self._lines = [line for line in text.split(b"\n") if line]
+        self.size = len(text)
         self._first = first
 
     def at(self, indexes: Iterable[int]) -> Parsed:

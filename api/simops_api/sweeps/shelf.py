@@ -26,8 +26,11 @@ log = logging.getLogger(__name__)
 _FRESH_SECONDS = 2.0
 """How long a chunk of the table of a sweep that runs is used again; the operator writes it every ten seconds."""
 _KEPT_CHUNKS = 256
+_KEPT_BYTES = 64 << 20
 _KEPT_STATES = 32
 _AT_ONCE = 8
+_AHEAD = 3
+"""Whole blocks are fetched before they are wanted: their metrics can have tens of megabytes as objects of Python."""
 _FEW = 100
 """So many points are put together at once: to hand them to a thread would take longer."""
 _UNSTORED = 1000
@@ -41,6 +44,7 @@ class Shelf:
         self._store = store
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], tuple[float, Lines]] = OrderedDict()
+        self._kept_bytes = 0
         self._settled: OrderedDict[tuple[str, str], SweepRecord] = OrderedDict()
         self._indexes: OrderedDict[tuple[str, str], PointsIndex] = OrderedDict()
 
@@ -103,7 +107,7 @@ class Shelf:
         under_way: list[asyncio.Task[list[Row]]] = []
         try:
             while waiting or under_way:
-                while waiting and len(under_way) < _AT_ONCE:
+                while waiting and len(under_way) < _AHEAD:
                     under_way.append(asyncio.create_task(self._block(record, waiting.pop(), every)))
                 yield await under_way.pop(0)
         finally:
@@ -159,11 +163,20 @@ class Shelf:
         known = self._kept.get((key, version))
         if known is None or self._clock() - known[0] > seconds:
             text = await self._store.get(key)
-            known = self._kept[key, version] = (self._clock(), Lines(text or b"", ref.first))
-        self._kept.move_to_end((key, version))
-        while len(self._kept) > _KEPT_CHUNKS:
-            self._kept.popitem(last=False)
+            known = (self._clock(), Lines(text or b"", ref.first))
+            self._keep((key, version), known)
+        else:
+            self._kept.move_to_end((key, version))
         return known[1]
+
+    def _keep(self, key: tuple[str, str], entry: tuple[float, Lines]) -> None:
+        """Keep a chunk, and the latest ones besides, so many as there is room for."""
+        before = self._kept.pop(key, None)
+        self._kept[key] = entry
+        self._kept_bytes += entry[1].size - (before[1].size if before is not None else 0)
+        while len(self._kept) > _KEPT_CHUNKS or (self._kept_bytes > _KEPT_BYTES and len(self._kept) > 1):
+            _, (_, lines) = self._kept.popitem(last=False)
+            self._kept_bytes -= lines.size
 
 
 def _prefix(record: SweepRecord) -> str:

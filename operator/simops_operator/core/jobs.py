@@ -74,14 +74,14 @@ def job_for(
                     "labels": {**labels, LABEL_NETWORK: spec.network.value},
                     "annotations": {ANNOTATION_PARAMS: params, **pod_annotations(trace)},
                 },
-                "spec": _pod_spec(name, key_prefix(namespace, name, uid), spec, config, trace),
+                "spec": _pod_spec(name, uid, key_prefix(namespace, name, uid), spec, config, trace),
             },
         },
     }
 
 
 def _pod_spec(
-    name: str, prefix: str, spec: SimulationJobSpec, config: JobConfig, trace: TraceParent | None
+    name: str, uid: str, prefix: str, spec: SimulationJobSpec, config: JobConfig, trace: TraceParent | None
 ) -> Manifest:
     params = {"path": "params.json", "fieldRef": {"fieldPath": f"metadata.annotations['{ANNOTATION_PARAMS}']"}}
     mount = {"name": "params", "mountPath": PARAMS_DIR, "readOnly": True}
@@ -91,10 +91,11 @@ def _pod_spec(
         # The operator stops a simulation that takes too long. Should it be down, the node does; not before the outputs of one
         # that ended in time can be in the store, since its deadline is that of the whole Pod.
         deadline_seconds=timeout_of(spec, config) + config.termination_grace_seconds,
-        bundle=bundle_container(config, own={"SIMOPS_KEY_PREFIX": prefix}, mounts=[mount]),
+        bundle=bundle_container(config, uid=uid, own={"SIMOPS_KEY_PREFIX": prefix}, mounts=[mount]),
         simulation=simulation_container(
             spec,
             config,
+            uid=uid,
             trace=trace,
             own={"SIMOPS_OUTPUTS": OUTPUTS, "SIMOPS_PARAMS": PARAMS, "SIMOPS_JOB": name},
             mounts=[mount],

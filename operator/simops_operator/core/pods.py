@@ -42,6 +42,11 @@ def env(**values: str) -> list[Manifest]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
+def stop_path(uid: str) -> str:
+    """Return the path of the stop notice: only who may read the run, or is in its Pod, knows the UID, where no NetworkPolicy closes the port."""
+    return f"/stop/{uid}"
+
+
 def pod_name(variable: str) -> Manifest:
     """Return an environment variable that is the Pod's name."""
     return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
@@ -144,6 +149,7 @@ def simulation_container(
     spec: RunSpec,
     config: JobConfig,
     *,
+    uid: str,
     trace: TraceParent | None,
     own: Mapping[str, str],
     mounts: list[Manifest],
@@ -155,6 +161,7 @@ def simulation_container(
     Args:
         spec: image, environment and resources.
         config: the installation's settings.
+        uid: of the run.
         trace: the trace that a simulation may go on with.
         own: the variables that SimOps sets, beside the Pod's name.
         mounts: volumes beside outputs and /tmp.
@@ -179,7 +186,7 @@ def simulation_container(
         # The end of the log of a failed attempt goes into status.message.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         # Called only when the simulation is stopped from outside, never when it ends by itself: see docs/architecture.md.
-        "lifecycle": {"preStop": {"httpGet": {"path": "/stop", "port": STOP_PORT}}},
+        "lifecycle": {"preStop": {"httpGet": {"path": stop_path(uid), "port": STOP_PORT}}},
         "volumeMounts": [
             {"name": "outputs", "mountPath": OUTPUTS},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - its own emptyDir
@@ -209,11 +216,12 @@ def _resources(spec: RunSpec, config: JobConfig) -> Manifest:
     return {"requests": requests, "limits": limits}
 
 
-def bundle_container(config: JobConfig, *, own: Mapping[str, str], mounts: list[Manifest]) -> Manifest:
+def bundle_container(config: JobConfig, *, uid: str, own: Mapping[str, str], mounts: list[Manifest]) -> Manifest:
     """Return the bundle container.
 
     Args:
         config: the installation's settings.
+        uid: of the run.
         own: variables beside those of every bundle container; they are a person's text or ours, and stay what they are.
         mounts: volumes beside the outputs and the store's credentials.
     """
@@ -238,6 +246,7 @@ def bundle_container(config: JobConfig, *, own: Mapping[str, str], mounts: list[
                 SIMOPS_GRACE_SECONDS=str(config.termination_grace_seconds),
                 SIMOPS_STOP_SECONDS=str(config.stop_seconds),
                 SIMOPS_STOP_PORT=str(STOP_PORT),
+                SIMOPS_STOP_PATH=stop_path(uid),
             ),
             pod_name("SIMOPS_POD"),
         ],

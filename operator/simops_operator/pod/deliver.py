@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from simops_operator.pod import store, upload
 from simops_operator.pod.archive import Archive
+from simops_operator.pod.fitting import encode
 from simops_operator.pod.pack import Pack
 from simops_operator.pod.results import RESULTS, conclude
 from simops_operator.pod.settings import Settings
-from simops_operator.pod.summary import Outcome, Summary, encode, read_metrics
+from simops_operator.pod.summary import Outcome, Summary, read_metrics
 
 Say = Callable[[Summary], Summary]
 

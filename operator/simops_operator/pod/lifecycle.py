@@ -229,7 +229,7 @@ def main(environ: Mapping[str, str], signals: "Signals") -> int:
     message = TerminationMessage(environ.get("SIMOPS_TERMINATION_LOG", "/dev/termination-log"))
     try:
         settings = Settings.from_environ(environ)
-        listener = Listener(settings.port, signals.reader)
+        listener = Listener(settings.port, settings.stop_path, signals.reader)
         try:
             if listener.problem:
                 log(f"no stop notices: {listener.problem}")

@@ -1,4 +1,4 @@
-"""The stop notice: a listener that answers `GET /stop` and nothing else.
+"""The stop notice: a listener that answers one path, which has the UID of the run, and nothing else.
 
 kubelet calls it (preStop hook of the simulation) before it stops the simulation. It shares the loop and the thread
 with the wait for signals; http.server would cost more CPU to import than the whole start may take. The simulation
@@ -34,11 +34,12 @@ class _Connection:
 class Listener:
     """Waits for the stop notice and for wake-ups, in one call that never blocks longer than it is told to."""
 
-    def __init__(self, port: int, wakeup: int) -> None:
+    def __init__(self, port: int, path: str, wakeup: int) -> None:
         self.outside_at: float | None = None
         """When kubelet, or anybody outside the Pod, said that the simulation is being stopped."""
         self.inside_at: float | None = None
         """When something in the Pod, so the simulation, said it."""
+        self._wanted = tuple(f"GET {path} HTTP/1.{minor}\r\n".encode() for minor in (0, 1))
         self._connections: dict[int, _Connection] = {}
         self._wakeup = wakeup
         self._selector = selectors.DefaultSelector()
@@ -103,7 +104,7 @@ class Listener:
             self._answer(connection)
 
     def _answer(self, connection: _Connection) -> None:
-        wanted = connection.request.startswith((b"GET /stop HTTP/1.1\r\n", b"GET /stop HTTP/1.0\r\n"))
+        wanted = connection.request.startswith(self._wanted)
         if wanted and is_local(connection.address):
             self.inside_at = self.inside_at or time.monotonic()
         elif wanted:

@@ -21,15 +21,14 @@ from typing import Any, BinaryIO, TypeGuard
 
 from simops_crds.indexes import Indexes
 from simops_operator.pod.archive import SkippedError, open_file, open_folder
-from simops_operator.pod.summary import Metrics, Outcome, fitting, parse_numbers, read_metrics_in
+from simops_operator.pod.fitting import MAX_METRICS, Metrics, fitting
+from simops_operator.pod.summary import Outcome, parse_numbers, read_metrics_in
 
 RESULTS = "results.jsonl"
 MAX_LINE = 1 << 20
 MAX_FILE = 256 << 20
 SPARE_LINES = 10_000
 """Lines that are read beside three for each point."""
-MAX_METRICS = 64 << 10
-"""Bytes of the metrics of one point."""
 MAX_ALL_METRICS = 16 << 20
 """Bytes of the metrics of all points: they are in memory until they are stored."""
 KILLED = 137

@@ -73,6 +73,7 @@ class Settings:
     grace: float
     stop: float
     port: int
+    stop_path: str
     pack: PackSettings | None = None
 
     @classmethod
@@ -90,6 +91,7 @@ class Settings:
             grace=_number(environ, "SIMOPS_GRACE_SECONDS"),
             stop=_number(environ, "SIMOPS_STOP_SECONDS"),
             port=_integer(environ, "SIMOPS_STOP_PORT"),
+            stop_path=_text(environ, "SIMOPS_STOP_PATH"),
             pack=pack,
         )
 

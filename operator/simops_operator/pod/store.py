@@ -211,11 +211,6 @@ class Client(Minio):
         metadata = found.metadata or {}
         return found.size or 0, str(metadata.get(f"x-amz-meta-{TOKEN}", ""))
 
-    def unfinished(self, key: str) -> list[str]:
-        """Ids of the uploads of this key that are neither completed nor aborted."""
-        listed = self._list_multipart_uploads(self._bucket, prefix=key)
-        return [upload.upload_id for upload in listed.uploads if upload.object_name == key and upload.upload_id]
-
     def abort(self, key: str, upload: str) -> None:
         """Drop an upload with its parts."""
         self._abort_multipart_upload(self._bucket, key, upload)

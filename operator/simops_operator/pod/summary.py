@@ -15,13 +15,12 @@ from typing import Any
 
 from simops_io.untrusted import finite
 from simops_operator.pod.archive import SkippedError, open_file
+from simops_operator.pod.fitting import Metrics, encode, fitting
 
 MAX_MESSAGE = 4096
 MAX_METRICS_FILE = 1 << 20
 _MAX_ERROR = 1000
 _INT64 = range(-(1 << 63), 1 << 63)
-
-Metrics = dict[str, int | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,22 +102,6 @@ class Summary:
             return shown
         ranges = {"succeeded", "failed", "missing", "skippedPoints"}
         return encode({k: v for k, v in self.as_dict().items() if k not in ranges} | {"rangesCut": True})
-
-
-def fitting(metrics: Metrics, room: int) -> Metrics:
-    """Return the first metrics that take no more than so many bytes as JSON, without the braces."""
-    kept: Metrics = {}
-    for name, value in metrics.items():
-        room -= len(encode({name: value})) - 1  # Without braces, with a comma.
-        if room < 0:
-            break
-        kept[name] = value
-    return kept
-
-
-def encode(value: Any) -> bytes:
-    """Return compact JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
 
 
 def read_metrics(outputs: str) -> tuple[Metrics, str | None]:

@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from minio.datatypes import Part
 
-from simops_operator.pod.store import PARALLEL, RETRIED, TOKEN, Client, LostError, Pause, Store
+from simops_operator.pod.store import PARALLEL, RETRIED, TOKEN, LostError, Pause, Store
 
 PART_SIZE = 8 << 20
 _PARTS_PER_SIZE = 1000
@@ -48,12 +48,9 @@ def _send(store: Store, key: str, stream: Iterable[bytes], token: str, content_t
     if len(first) < PART_SIZE:
         store.persist(f"put {key}", lambda client: client.put_one(key, first, headers))
         return len(first)
-
-    def start(client: Client) -> str:
-        _abort_leftovers(store, key)  # Also what a try has begun whose answer was lost.
-        return client.start(key, headers)
-
-    upload = store.persist(f"start {key}", start)
+    # What a killed container has begun, or a try whose answer was lost, the store ends itself after a day or two: nobody
+    # may list unfinished uploads, since that right knows no prefix.
+    upload = store.persist(f"start {key}", lambda client: client.start(key, headers))
     try:
         done, size = _send_parts(store, key, upload, first, parts)
         store.persist(f"complete {key}", lambda client: client.complete(key, upload, done, token))
@@ -93,16 +90,6 @@ def _verify(store: Store, key: str, size: int, token: str) -> None:
         raise LostError(f"the store took {key} but does not have it") from error
     if there != (size, token):
         raise LostError(f"the store has {there[0]} bytes of {key} instead of {size}, or another upload's")
-
-
-def _abort_leftovers(store: Store, key: str) -> None:
-    """Abort what a killed container has left under this key. Best effort: not every policy allows to list."""
-    try:
-        client = store.client()
-        for upload in client.unfinished(key):
-            client.abort(key, upload)
-    except RETRIED:
-        pass
 
 
 def _abort(store: Store, key: str, upload: str) -> None:

@@ -4,9 +4,8 @@ What is found depends on the store alone, so it may be looked for again after a 
 points that are looked for, and of the others a thousand at a time.
 """
 
-import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,18 +16,19 @@ from simops_crds.space import ChunkRef, read
 from simops_io.untrusted import parse
 from simops_operator.core.reuse import family_of, key_of
 from simops_operator.core.sweeps.books import NOTHING, Results
-from simops_operator.core.sweeps.results import parse_lines
+from simops_operator.core.sweeps.results import compacted, each_line, written
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.store import Store
 from simops_operator.sweeps.points import InThread, space_of
 from simops_operator.sweeps.shelf import Index, Shelf
-from simops_operator.sweeps.together import Together
+from simops_operator.sweeps.together import Together, portions
 
 log = logging.getLogger(__name__)
 
 MAX_SOURCES = 100
 """The latest so many sweeps of the same program are looked at."""
 _AT_ONCE = 8
+_UNWRITTEN_SIZE = 4 << 20
 NO_ROUND = -1
 """The round, and the pack, of a line of the table whose result comes from elsewhere."""
 _OWNER_DEPTH = 4
@@ -43,7 +43,9 @@ class Found:
     """What was found for a sweep."""
 
     lines: dict[int, str] = field(default_factory=dict)
-    """Index → line of the table."""
+    """Index → line of the table that is not written yet."""
+    size: int = 0
+    """Characters of these lines."""
     results: Results = field(default_factory=Results)
     twins: Indexes = NOTHING
     """The points that were given no result and are like one before them."""
@@ -60,15 +62,24 @@ class _Match:
 class Earlier:
     """Looks for results of one sweep's points."""
 
-    def __init__(self, store: Store, sweep: Sweep, index: Index, at_once: Together, in_thread: InThread) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sweep: Sweep,
+        index: Index,
+        at_once: Together,
+        in_thread: InThread,
+        write: Callable[[Mapping[int, str]], Awaitable[None]],
+    ) -> None:
         self._store = store
         self._sweep = sweep
         self._index = index
         self._at_once = at_once
         self._in_thread = in_thread
+        self._write = write
 
     async def find(self, wanted: Indexes, *, own: bool) -> Found:
-        """Return results for some points, of this sweep itself (``own``) or of it and all others.
+        """Write results for some points into the table, of this sweep itself (``own``) or of it and all others; return what was found.
 
         Raises:
             StoreError: the store does not answer.
@@ -87,13 +98,19 @@ class Earlier:
                 if left:
                     await self._take_sweep(name, uid, left, found)
             found.twins = Indexes.of((i, i) for points in left.values() for i in points[1:])
+        await self._write_out(found)
         return found
+
+    async def _write_out(self, found: Found) -> None:
+        if found.lines:
+            await self._write(found.lines)
+        found.lines, found.size = {}, 0
 
     async def _wanted(self, points: Indexes) -> Wanted:
         shelf = self._shelf(self._sweep.name, self._sweep.uid)
         shared = space_of(self._sweep)["params"]
         out: Wanted = {}
-        for refs in _parts(self._index.stored.chunks_of(points)):
+        for refs in portions(self._index.stored.chunks_of(points), _AT_ONCE):
             for chunk in await self._at_once([shelf.read_chunk(ref) for ref in refs]):
                 if chunk is not None:  # else the Pod that is to run its points will say so
                     await self._in_thread(partial(_collect, chunk.data, shared, points, out))
@@ -110,26 +127,18 @@ class Earlier:
     async def _take_sweep(self, name: str, uid: str, left: Wanted, found: Found) -> None:
         """Take what a sweep has. One that is being removed, or whose objects are damaged, has nothing: this sweep must not wait for it."""
         try:
-            matches = await self._matches(name, uid, left)
+            shelf = self._shelf(name, uid)
+            index = await shelf.read_index()
+            base = (await shelf.read_space(index))["params"] if index is not None else {}
+            source = {"kind": "SimulationSweep", "name": name, "uid": uid}
+            for refs in portions(index.stored.chunks if index is not None else (), _AT_ONCE):
+                matches: list[_Match] = []
+                for data, table in await self._at_once([self._chunk_of(shelf, ref) for ref in refs]):
+                    if data and table and left:
+                        matches += await self._in_thread(partial(_matching, data, table, base, left, source))
+                await self._take(matches, left, found)
         except (ValueError, KeyError, TypeError) as error:
-            log.warning("%s/%s: nothing is taken of sweep %s: %s", self._sweep.namespace, self._sweep.name, name, error)
-            return
-        await self._take(matches, left, found)
-
-    async def _matches(self, name: str, uid: str, left: Wanted) -> list[_Match]:
-        shelf = self._shelf(name, uid)
-        index = await shelf.read_index()
-        if index is None:
-            return []
-        base = (await shelf.read_space(index))["params"]
-        source = {"kind": "SimulationSweep", "name": name, "uid": uid}
-        matches: list[_Match] = []
-        for refs in _parts(index.stored.chunks):
-            chunks = await self._at_once([self._chunk_of(shelf, ref) for ref in refs])
-            for data, table in chunks:
-                if data and table and left:
-                    matches += await self._in_thread(partial(_matching, data, table, base, left, source))
-        return matches
+            log.warning("%s/%s: no more of sweep %s is taken: %s", self._sweep.namespace, self._sweep.name, name, error)
 
     @staticmethod
     async def _chunk_of(shelf: Shelf, ref: ChunkRef) -> tuple[bytes, str]:
@@ -142,7 +151,7 @@ class Earlier:
         root = f"{reuse_prefix(namespace, family)}/jobs/"
         listed = [key.removeprefix(root).split("/") for key in await self._store.list_keys(root)]
         named = {parts[0]: (parts[1], parts[2]) for parts in listed if len(parts) == 3 and parts[0] in left}
-        for part in _parts(list(named.items())):
+        for part in portions(list(named.items()), _AT_ONCE):
             texts = await self._at_once(
                 [self._store.get_text(f"{key_prefix(namespace, *who)}/record.json") for _, who in part]
             )
@@ -162,7 +171,11 @@ class Earlier:
         for match in listed:
             if match.line["bundle"] in present:
                 new.setdefault(match.index, match)
-        found.lines |= {index: _line(match) for index, match in new.items()}
+        for index, match in new.items():
+            found.lines[index] = _line(match)
+            found.size += len(found.lines[index])
+        if found.size > _UNWRITTEN_SIZE:
+            await self._write_out(found)
         found.results = _with(found.results, new)
         for digest in list(left):
             left[digest] = [i for i in left[digest] if i not in new]
@@ -178,11 +191,6 @@ class Earlier:
         return out
 
 
-def _parts(items: Iterable[Any]) -> Iterable[list[Any]]:
-    listed = list(items)
-    return (listed[i : i + _AT_ONCE] for i in range(0, len(listed), _AT_ONCE))
-
-
 def _collect(data: bytes, shared: Mapping[str, Any], points: Indexes, out: Wanted) -> None:
     for index, params in read(data):
         if index in points:
@@ -192,7 +200,7 @@ def _collect(data: bytes, shared: Mapping[str, Any], points: Indexes, out: Wante
 def _matching(
     data: bytes, table: str, shared: Mapping[str, Any], left: Wanted, source: Mapping[str, Any]
 ) -> list[_Match]:
-    good = {line["index"]: line for line in parse_lines(table) if line["exitCode"] == 0 and line.get("bundle")}
+    good = {line["index"]: compacted(line) for line in each_line(table) if line["exitCode"] == 0 and line.get("bundle")}
     return [
         _Match(point, good[index], {**source, "index": index})
         for index, params in read(data)
@@ -218,8 +226,7 @@ def _line_of_job(text: str | None) -> dict[str, Any] | None:
 
 def _line(match: _Match) -> str:
     origin = match.line.get("reused") or match.source  # the run itself, and not who took its result before
-    whole = {**match.line, "index": match.index, "round": NO_ROUND, "pack": NO_ROUND, "reused": origin}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    return written({**match.line, "index": match.index, "round": NO_ROUND, "pack": NO_ROUND, "reused": origin})
 
 
 def _with(before: Results, new: Mapping[int, _Match]) -> Results:

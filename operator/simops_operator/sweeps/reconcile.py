@@ -24,7 +24,7 @@ from simops_operator.core.events import event_for
 from simops_operator.core.pods import Manifest
 from simops_operator.core.status import Status, format_time
 from simops_operator.core.sweeps import actions, plan
-from simops_operator.core.sweeps.books import Books
+from simops_operator.core.sweeps.books import Books, Round
 from simops_operator.core.sweeps.record import record_of
 from simops_operator.core.sweeps.results import Gathered
 from simops_operator.core.sweeps.situation import Situation
@@ -40,7 +40,7 @@ from simops_operator.sweeps.history import write_record
 from simops_operator.sweeps.memory import Memory
 from simops_operator.sweeps.points import InThread, RefusedError, make_points
 from simops_operator.sweeps.shelf import Shelf
-from simops_operator.sweeps.together import Together, together
+from simops_operator.sweeps.together import Together, portions, together
 from simops_operator.sweeps.uploads import with_points
 from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
@@ -48,6 +48,8 @@ from simops_operator.workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 TABLE_SECONDS = 10.0
+UNWRITTEN_SIZE = 4 << 20
+"""Characters of lines that are in memory at most until they are written, whatever the time."""
 """How often the table is written while a round runs; until then its lines are in memory."""
 _STATUS_SECONDS = 1.0
 _STATUS_BYTES_A_SECOND = 50_000
@@ -255,8 +257,9 @@ class SweepReconciler:
             case actions.ListResults():
                 if memory.round is not None:
                     known = memory.gathered.results.ended
-                    packs = await shelf.find_results(memory.round, known)
-                    self._gather(memory, memory.gathered.take(memory.round, packs))
+                    for some in portions(await shelf.find_left(memory.round, known), _packs_at_once(memory.round)):
+                        packs = await shelf.read_left(memory.round, some)
+                        await self._gather(sweep, memory, memory.gathered.take(memory.round, packs))
                 memory.results_listed = True
             case actions.TakeEarlier(wanted, own):
                 await self._take_earlier(sweep, wanted, memory, own=own)
@@ -282,11 +285,12 @@ class SweepReconciler:
     async def _take_earlier(self, sweep: Sweep, wanted: Indexes, memory: Memory, *, own: bool) -> None:
         if memory.index is None:
             return
-        found = await Earlier(self._store, sweep, memory.index, self._at_once, self._in_thread).find(wanted, own=own)
-        await self._shelf(sweep).write_table(found.lines, memory.index)
+        write = partial(self._shelf(sweep).write_table, index=memory.index)
+        earlier = Earlier(self._store, sweep, memory.index, self._at_once, self._in_thread, write)
+        found = await earlier.find(wanted, own=own)
         books = memory.books.take(found.results, found.twins, memory.index.points.digest)
         await self._write_books(sweep, books, memory)
-        metrics.SWEEP_POINTS.labels(outcome="reused").inc(len(found.lines))
+        metrics.SWEEP_POINTS.labels(outcome="reused").inc(len(found.results.succeeded))
 
     async def _apply_job(self, sweep: Sweep, manifest: Manifest) -> None:
         try:
@@ -300,15 +304,15 @@ class SweepReconciler:
     async def _collect(self, sweep: Sweep, names: tuple[str, ...], memory: Memory) -> None:
         pods = self._cache.of(sweep.uid).pods
         ended = [pods[name] for name in names if name in pods]
-        if memory.round is not None:
-            gathered, loss = await collect(self._shelf(sweep), memory.round, memory.gathered, ended, self._at_once)
-            self._gather(memory, gathered)
-            memory.loss = loss or memory.loss
-        for pod in ended:
-            self._cache.collect(sweep.uid, pod.pod.name)
+        for some in portions(ended, _packs_at_once(memory.round)):
+            if memory.round is not None:
+                gathered, loss = await collect(self._shelf(sweep), memory.round, memory.gathered, some, self._at_once)
+                await self._gather(sweep, memory, gathered)
+                memory.loss = loss or memory.loss
+            for pod in some:
+                self._cache.collect(sweep.uid, pod.pod.name)
 
-    @staticmethod
-    def _gather(memory: Memory, gathered: Gathered) -> None:
+    async def _gather(self, sweep: Sweep, memory: Memory, gathered: Gathered) -> None:
         before, after = memory.gathered.results, gathered.results
         for outcome, old, new in (
             ("succeeded", before.succeeded, after.succeeded),
@@ -316,6 +320,8 @@ class SweepReconciler:
         ):
             metrics.SWEEP_POINTS.labels(outcome=outcome).inc(max(0, len(new) - len(old)))
         memory.gathered = gathered
+        if gathered.unwritten_size > UNWRITTEN_SIZE:
+            await self._flush(sweep, memory)
 
     async def _write_books(self, sweep: Sweep, books: Books, memory: Memory) -> None:
         await self._flush(sweep, memory)
@@ -443,6 +449,11 @@ class SweepReconciler:
                     await self._queue.add_later(key, decision.recheck)
                 return  # Pods are still ending; their events come
         self._forget(key)
+
+
+def _packs_at_once(this: Round | None) -> int:
+    """Return of how many Pods the results are in memory at once: of 2,000 points, or of one Pod."""
+    return max(1, 2000 // this.points_per_pod) if this is not None else 1
 
 
 class _JobRejectedError(Exception):

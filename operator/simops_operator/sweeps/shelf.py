@@ -137,8 +137,8 @@ class Shelf:
         left = await self._store.get_left(f"{self.folder(number, pack)}/{pod}.jsonl")
         return lines_left(left, points) if left else ()
 
-    async def find_results(self, this: Round, known: Indexes) -> list[Pack]:
-        """Return all that is stored of the packs of a round of which not all points are known."""
+    async def find_left(self, this: Round, known: Indexes) -> list[tuple[int, str]]:
+        """Return what Pods have left results of a round of which not all points are known: number of the pack, and name."""
         root = f"{self._prefix}/rounds/{this.number}/"
         wanted: list[tuple[int, str]] = []
         for key in await self._store.list_keys(root):
@@ -147,6 +147,10 @@ class Shelf:
                 continue
             if (this.points_of(int(pack)) - known).ranges:
                 wanted.append((int(pack), name.removesuffix(".jsonl")))
+        return wanted
+
+    async def read_left(self, this: Round, wanted: Sequence[tuple[int, str]]) -> list[Pack]:
+        """Return what some of these Pods have left."""
         found = await self._together(
             [self.read_lines(this.number, pack, pod, this.points_of(pack)) for pack, pod in wanted]
         )
@@ -157,8 +161,12 @@ class Shelf:
 
     async def read_results(self, this: Round, index: Index) -> Results:
         """Return what the table knows of a round."""
-        tables = await self._together([self.read_table(first) for first in index.firsts(this.points)])
-        return united(results_in(table, this) for table in tables if table)
+
+        async def of_chunk(first: int) -> Results:
+            table = await self.read_table(first)
+            return results_in(table, this) if table else Results()
+
+        return united(await self._together([of_chunk(first) for first in index.firsts(this.points)]))
 
     async def read_table(self, first: int) -> str | None:
         """Return the lines of the table of the chunk of points that begins there, as text."""

@@ -1,7 +1,7 @@
 """Several calls at once, a bounded number of them."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -13,6 +13,11 @@ class Together(Protocol):
 
     async def __call__(self, work: Sequence[Awaitable[T]]) -> list[T]:
         """Return the results."""
+
+
+def portions(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """Yield some things so many at a time, in their order."""
+    return (items[i : i + most] for i in range(0, len(items), most))
 
 
 async def together(work: Sequence[Awaitable[T]]) -> list[T]:

@@ -14,6 +14,12 @@ locals {
   # Without s3:ListBucket S3 answers 403 for an object that is not there, and nobody could tell the two apart.
   list = { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [var.bucket_arn] }
 
+  # A round's file is named by its number; what Pods leave lies deeper, and its shortest name is longer than these.
+  books = concat(
+    ["record.json", "ledger.json", "state.json", "cancelled.json", "points/*", "table/*"],
+    [for digits in range(1, 7) : "rounds/${join("", [for digit in range(digits) : "?"])}.json"],
+  )
+
   statements = {
     # Logs, records, tables; and the end of what has expired.
     operator = concat([
@@ -39,11 +45,19 @@ locals {
     # The bundle container beside a simulation: it writes results and reads the points of a sweep. It deletes nothing.
     simulation = concat([
       local.list,
-      { Effect = "Allow", Action = ["s3:ListBucketMultipartUploads"], Resource = [var.bucket_arn] },
       {
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
         Resource = ["${var.bucket_arn}/jobs/*", "${var.bucket_arn}/sweeps/*"]
+      },
+      # What the operator alone writes: what it tells of runs, and what it goes by.
+      {
+        Effect = "Deny"
+        Action = ["s3:PutObject"]
+        Resource = concat(
+          ["${var.bucket_arn}/jobs/*/record.json", "${var.bucket_arn}/jobs/*.log"],
+          [for name in local.books : "${var.bucket_arn}/sweeps/*/${name}"],
+        )
       },
     ], local.encrypt)
 

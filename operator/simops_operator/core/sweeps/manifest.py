@@ -115,7 +115,7 @@ def _pod_spec(sweep: Sweep, spec: SimulationSweepSpec, this: Round, config: JobC
         "SIMOPS_BATCH": "true" if template.batch else "false",
         "SIMOPS_POINT_SECONDS": str(timeout_of(spec, config)),
     }
-    bundle = bundle_container(config, own=own, mounts=[{"name": "points", "mountPath": POINTS}])
+    bundle = bundle_container(config, uid=sweep.uid, own=own, mounts=[{"name": "points", "mountPath": POINTS}])
     bundle["lifecycle"] = {"postStart": {"exec": {"command": _READY}}}
     return pod_spec(
         template,
@@ -138,6 +138,7 @@ def _simulation(sweep: Sweep, template: SweepTemplate, config: JobConfig) -> Man
     return simulation_container(
         template,
         config,
+        uid=sweep.uid,
         trace=sweep.trace,
         own=own,
         mounts=[{"name": "points", "mountPath": POINTS, "readOnly": True}],

@@ -3,7 +3,7 @@
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from simops_io.untrusted import finite, parse
 from simops_operator.core.endings import START_FAILURES
 from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why
 from simops_operator.core.views import PodView, Terminated
+from simops_operator.pod.fitting import MAX_METRICS, fitting
 
 Line = Mapping[str, Any]
 _KILLED = 137
 MAX_ROW = 128 << 10
-"""Bytes of a point's line: its metrics have 64 KiB."""
+"""Bytes of a point's line."""
 _FIELDS = ("index", "exitCode", "seconds", "reason", "metricsCut", "metricsError")
 
 
@@ -69,15 +70,18 @@ def _is_line(line: object) -> bool:
 
 def parse_lines(text: str) -> tuple[Line, ...]:
     """Return the lines of a file of results. What is no result, such as half a line, is left out."""
-    out = []
+    return tuple(each_line(text))
+
+
+def each_line(text: str) -> Iterator[Line]:
+    """Yield the lines of ``parse_lines``, so that one at a time is held as objects of Python."""
     for row in text.split("\n"):  # not splitlines: JSON may have other line ends as they are, such as U+2028
         try:
             line = parse(row)
         except ValueError:
             continue
         if _is_line(line):
-            out.append(line)
-    return tuple(out)
+            yield line
 
 
 class Compact(str):
@@ -112,8 +116,20 @@ def _known(line: Mapping[str, Any]) -> Line:
     metrics = line.get("metrics")
     if isinstance(metrics, dict):
         numbers = {name: value for name, value in metrics.items() if finite(value) is not None}
-        kept["metrics"] = Compact(json.dumps(numbers, ensure_ascii=False, separators=(",", ":")))
+        shown = fitting(numbers, MAX_METRICS)
+        kept["metrics"] = _compact(shown)
+        if len(shown) < len(numbers):
+            kept["metricsCut"] = True
     return kept
+
+
+def _compact(metrics: Mapping[str, Any]) -> Compact:
+    return Compact(json.dumps(metrics, ensure_ascii=False, separators=(",", ":")))
+
+
+def compacted(line: Line) -> Line:
+    """Return a line of a table with its metrics as ``Compact``."""
+    return {**line, "metrics": _compact(line["metrics"])} if isinstance(line.get("metrics"), dict) else line
 
 
 def lines_of(message: Message, points: Indexes) -> tuple[Line, ...] | None:
@@ -155,6 +171,8 @@ class Gathered:
     results: Results = field(default_factory=Results)
     unwritten: Mapping[int, str] = field(default_factory=dict)
     """Index → line of the table."""
+    unwritten_size: int = 0
+    """Characters of these lines, at least."""
     lost_packs: int = 0
     """Pods that ended without a single result."""
 
@@ -163,7 +181,7 @@ class Gathered:
         succeeded, failed = list[int](), list[int]()
         have_good, have_bad = set[int](), set[int]()
         seconds, measured, lost = 0.0, 0, 0
-        unwritten = dict(self.unwritten)
+        unwritten, size = dict(self.unwritten), self.unwritten_size
         for pack in packs:
             lost += pack.is_lost
             for line in pack.lines:
@@ -177,15 +195,16 @@ class Gathered:
                 if is_good and isinstance(took := line.get("seconds"), int | float) and took >= 0:
                     seconds, measured = seconds + took, measured + 1
                 unwritten[index] = table_line(line, this.number, pack)
+                size += len(unwritten[index])
         new = Indexes.of((i, i) for i in succeeded)
         good = self.results.succeeded | new
         bad = (self.results.failed | Indexes.of((i, i) for i in failed)) - new
         results = Results(good, bad, self.results.seconds + seconds, self.results.measured + measured)
-        return Gathered(results, unwritten, self.lost_packs + lost)
+        return Gathered(results, unwritten, size, self.lost_packs + lost)
 
     def written(self) -> "Gathered":
         """Return this when the tables have everything."""
-        return replace(self, unwritten={})
+        return replace(self, unwritten={}, unwritten_size=0)
 
 
 def table_line(line: Line, number: int, pack: Pack) -> str:
@@ -193,6 +212,12 @@ def table_line(line: Line, number: int, pack: Pack) -> str:
     told = {name: value for name, value in line.items() if name != "reused"}  # that is not for a Pod to say
     whole = {**told, "round": number, "pack": pack.number, "bundle": pack.bundle}
     whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
+    return written(whole)
+
+
+def written(line: Line) -> str:
+    """Return a line as JSON; its metrics may be ``Compact``."""
+    whole = dict(line)
     metrics = whole.pop("metrics") if isinstance(whole.get("metrics"), Compact) else None
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
     return text if metrics is None else f'{text[:-1]},"metrics":{metrics}}}'
@@ -206,7 +231,7 @@ def merged(before: str | None, new: Mapping[int, str]) -> str:
 
 def _rows(text: str) -> Iterable[tuple[Line, str]]:
     for row in text.split("\n"):
-        for line in parse_lines(row):
+        for line in each_line(row):
             yield line, row
 
 
@@ -214,7 +239,7 @@ def results_in(table: str, this: Round) -> Results:
     """Return what a chunk of the table knows of a round."""
     good, bad = list[int](), list[int]()
     seconds, measured = 0.0, 0
-    for line in parse_lines(table):
+    for line in each_line(table):
         if line.get("round") == this.number and line["index"] in this.points:
             (good if line["exitCode"] == 0 else bad).append(line["index"])
             if line["exitCode"] == 0 and isinstance(took := line.get("seconds"), int | float) and took >= 0:
