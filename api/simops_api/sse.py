@@ -7,7 +7,7 @@ for somebody who follows a log for days. The client then connects to another rep
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from types import FrameType
 from typing import Any
@@ -189,14 +189,17 @@ class ByteStream(Response):
 class EventStream(ByteStream):
     """Sends events as they come, and comments while none come."""
 
-    def __init__(self, events: AsyncGenerator[bytes, None], streams: Streams) -> None:
-        """Take events, one or more in each piece."""
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], streams: Streams, permit: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
+        """Take events, one or more in each piece, and what says whether they may still be told: without it the stream is cut."""
+        self._permit = permit
         # nginx would keep events back to fill a buffer.
         super().__init__(events, streams, "text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.body", "body": f"retry: {RETRY_MS}\n\n".encode(), "more_body": True})
-        async with aclosing(beating(self._body, self._streams.heartbeat_seconds)) as beats:
+        async with aclosing(beating(self._body, self._streams.heartbeat_seconds, self._permit)) as beats:
             async for part in beats:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
 
@@ -207,13 +210,17 @@ class EventStream(ByteStream):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def beating(events: AsyncIterator[bytes], seconds: float) -> AsyncGenerator[bytes, None]:
-    """Yield events, and a comment whenever none came for so long."""
+async def beating(
+    events: AsyncIterator[bytes], seconds: float, permit: Callable[[], Awaitable[bool]] | None = None
+) -> AsyncGenerator[bytes, None]:
+    """Yield events, and a comment whenever none came for so long, until they may not be told any more."""
     waiting: asyncio.Task[bytes | None] | None = None
     try:
         while True:
             waiting = waiting or asyncio.create_task(_next(events))
             done, _ = await asyncio.wait({waiting}, timeout=seconds)
+            if permit is not None and not await permit():
+                return
             if not done:
                 yield comment("still here")
                 continue

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +13,10 @@ from simops_api.archive.reader import JOBS, Archive
 from simops_api.archive.service import Past
 from simops_api.artifacts.service import Artifacts
 from simops_api.auth.access import Access
+from simops_api.auth.caller import Caller
 from simops_api.auth.gate import Limits
 from simops_api.auth.modes import access_for
+from simops_api.auth.permit import Permit, check_seconds
 from simops_api.cache import WatchCache
 from simops_api.caches import Caches
 from simops_api.cluster import Callers, Cluster, KubeDict, Objects
@@ -70,6 +72,11 @@ class State:
     many: Many
     creating: Creating
     uploads: Uploads
+
+    def permit_for(self, job_id: str, again: Callable[[], Awaitable[Caller]]) -> Permit:
+        """Return what says whether a stream about a job may go on."""
+        seconds = check_seconds(self.settings.auth_cache_seconds)
+        return Permit(again, lambda caller: self.lookup.find(caller, job_id), seconds)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from sse import events_of
 from unit.test_api_serving import kubeconfig_for, problem_in, serving
 
 from simops_api import audit
-from simops_api.events import many
+from simops_api.auth import permit
 from simops_api.headers import DEFAULTS, SecurityHeaders
 from simops_api.settings import Settings
 
@@ -38,6 +38,8 @@ class Cluster:
     reviews: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     written: list[Any] = field(default_factory=list)
+    runs: list[Any] = field(default_factory=list)
+    """The SimulationJobs that there are."""
     refusal: int = 0
     """The status with which every call is refused; 0: none is."""
     write_refusal: int = 0
@@ -66,7 +68,8 @@ class Cluster:
 
     async def read(self, request: web.Request) -> web.StreamResponse:
         if "watch" not in request.query:
-            return web.json_response({"items": [], "metadata": {"resourceVersion": "5"}})
+            runs = self.runs if request.path == "/apis/simops.dev/v1alpha1/namespaces/default/simulationjobs" else []
+            return web.json_response({"items": runs, "metadata": {"resourceVersion": "5"}})
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"6"}}}\n')
@@ -132,9 +135,11 @@ class Cluster:
 
 
 @asynccontextmanager
-async def lab(folder: Path, **settings: Any) -> AsyncIterator[tuple[Cluster, aiohttp.ClientSession]]:
+async def lab(
+    folder: Path, runs: Sequence[Any] = (), **settings: Any
+) -> AsyncIterator[tuple[Cluster, aiohttp.ClientSession]]:
     """A gateway that signs in, and its cluster."""
-    cluster = Cluster()
+    cluster = Cluster(runs=list(runs))
     cluster.going.set()
     runner = web.AppRunner(cluster.app(), shutdown_timeout=0.1)
     await runner.setup()
@@ -341,7 +346,7 @@ async def test_a_right_that_was_taken_away_is_gone_at_the_next_question(tmp_path
 async def test_a_stream_of_changes_ends_with_the_token_and_with_the_rights_of_its_reader(
     tmp_path: Path, reviews: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(many, "_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(permit, "CHECK_SECONDS", 0.05)
     async with lab(tmp_path, auth_reviews=reviews, auth_cache_seconds=0) as (cluster, gateway):
         cluster.rules.add(("ann", "list", "simulationjobs", "default"))
         async with gateway.get("/api/v1/events", headers=ann()) as response, asyncio.timeout(60):
@@ -356,6 +361,32 @@ async def test_a_stream_of_changes_ends_with_the_token_and_with_the_rights_of_it
             (cluster.tokens if reason == "Unauthorized" else cluster.rules).clear()
             rest = [event async for event in events]
         assert [(event.name, json.loads(event.data)) for event in rest] == [("end", {"reason": reason})]
+
+
+@pytest.mark.parametrize("what", ["events", "logs/stream"])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_stream_about_one_job_ends_with_the_token_and_with_the_rights_of_its_reader(
+    tmp_path: Path, reviews: str, status: int, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permit, "CHECK_SECONDS", 0.05)
+    meta = {"name": "heat", "namespace": "default", "uid": "6f0c", "resourceVersion": "4"}
+    heat = {"metadata": meta | {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"image": "sim:local"}}
+    settings: dict[str, Any] = {"auth_reviews": reviews, "auth_cache_seconds": 0, "heartbeat_seconds": 0.1}
+    async with lab(tmp_path, [heat | {"status": {"phase": "Pending"}}], **settings) as (cluster, gateway):
+        cluster.rules.add(("ann", "get", "simulationjobs", "default"))
+        async with gateway.get(f"{JOBS}/heat/{what}", headers=ann()) as response, asyncio.timeout(60):
+            assert response.status == 200
+            events = events_of(response)
+            assert (await anext(events)).name in ("state", "status")
+            for refusal in (0, 500):
+                cluster.refusal, asked = refusal, len(cluster.reviews)
+                while len(cluster.reviews) < asked + 3:  # noqa: ASYNC110 - the gateway asks by itself
+                    await asyncio.sleep(0.01)
+            cluster.refusal = 0
+            (cluster.tokens if status == 401 else cluster.rules).clear()
+            assert [event.name async for event in events] == []
+        async with gateway.get(f"{JOBS}/heat/{what}", headers=ann()) as response:
+            await problem_in(response, status)
 
 
 async def test_each_token_is_asked_about_with_itself_also_when_two_are_of_one_person(
@@ -410,7 +441,7 @@ async def test_the_schema_says_which_calls_need_a_token(tmp_path: Path) -> None:
 async def test_a_caller_who_asks_too_often_is_told_when_to_come_back_and_others_are_not(
     tmp_path: Path, reviews: str
 ) -> None:
-    limits = {"rate_reads": 0.01, "rate_reads_burst": 3, "rate_writes": 0.01, "rate_writes_burst": 1}
+    limits: dict[str, Any] = {"rate_reads": 0.01, "rate_reads_burst": 3, "rate_writes": 0.01, "rate_writes_burst": 1}
     async with lab(tmp_path, auth_reviews=reviews, **limits) as (cluster, gateway):
         cluster.tokens["token-of-bob"] = "bob"
         for left in (2, 1, 0):

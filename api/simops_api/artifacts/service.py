@@ -220,6 +220,7 @@ def _listed(found: Found, bundle: StoredObject, manifest: dict[str, Any]) -> byt
             "href": f"{own}/artifacts/{quote(entry['path'], errors='replace')}",
         }
         for entry in manifest["entries"]
+        if is_path(entry["path"])  # who forges a manifest shall not say where a link leads
     ]
     whole = {
         "job": found.id,

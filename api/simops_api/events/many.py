@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from simops_api.auth import permit
 from simops_api.auth.access import Access
 from simops_api.auth.caller import Caller
 from simops_api.caches import Caches
@@ -23,7 +24,6 @@ from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 _GATHER_SECONDS = 0.1
 """Changes that follow each other so quickly are told together."""
 _BATCH = 200
-_CHECK_SECONDS = 30.0
 _ENDS = {401: "Unauthorized", 403: "Forbidden"}
 """Why a stream ends, by the status with which it would not be begun any more."""
 _KINDS = (SIMULATION_JOB, SIMULATION_SWEEP)
@@ -98,9 +98,9 @@ class Many:
                 # The place is told once all of them are.
                 yield event("{}", name="place", id=self._feed.place(now))
             number = now
-            await self._feed.wait(number, _CHECK_SECONDS)
+            await self._feed.wait(number, permit.CHECK_SECONDS)
             await asyncio.sleep(_GATHER_SECONDS)
-            if self._clock() - checked >= min(_CHECK_SECONDS, max(1.0, self._settings.auth_cache_seconds)):
+            if self._clock() - checked >= permit.check_seconds(self._settings.auth_cache_seconds):
                 checked = self._clock()
                 try:
                     renewed = await self._scopes(await again(), query)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.responses import Response
 
-from simops_api.deps import Gateway, SignedIn
+from simops_api.deps import Gateway, SignedIn, SignInAgain
 from simops_api.errors import RESPONSES
 from simops_api.sse import LAST_EVENT_ID, EventStream, declared
 
@@ -32,6 +32,7 @@ async def follow_job(
     job_id: str,
     gateway: Gateway,
     caller: SignedIn,
+    again: SignInAgain,
     last_event_id: Annotated[str | None, Header(alias=LAST_EVENT_ID)] = None,
 ) -> Response:
     """Follow the state of a job, as server-sent events, until it has finished.
@@ -40,6 +41,7 @@ async def follow_job(
       quickly may be one. Its `id` is the object's resourceVersion; sent back as `Last-Event-ID`, that state is not told again.
     - `end`: how the job ended; the last event.
 
-    Comments keep the connection alive while nothing changes.
+    Comments keep the connection alive while nothing changes. Without its `end` it ends when the token is not valid any more, or the right is gone.
     """
-    return EventStream(await gateway.events.states(caller, job_id, last_event_id), gateway.streams)
+    states = await gateway.events.states(caller, job_id, last_event_id)
+    return EventStream(states, gateway.streams, gateway.permit_for(job_id, again).holds)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from simops_api.deps import Gateway, SignedIn
+from simops_api.deps import Gateway, SignedIn, SignInAgain
 from simops_api.errors import RESPONSES
 from simops_api.sse import LAST_EVENT_ID, ByteStream, EventStream, declared
 
@@ -81,6 +81,7 @@ async def follow_log(
     query: Annotated[FollowQuery, Query()],
     gateway: Gateway,
     caller: SignedIn,
+    again: SignInAgain,
     last_event_id: Annotated[str | None, Header(alias=LAST_EVENT_ID)] = None,
 ) -> Response:
     """Follow what a job prints, as server-sent events, until it has finished.
@@ -92,7 +93,7 @@ async def follow_log(
     - `gap`: lines may be missing or come again, and why; only where a node has rotated or lost the log.
     - `end`: how the job ended; the last event. Who connects again after it is sent the end again.
 
-    Comments keep the connection alive while nothing is printed.
+    Comments keep the connection alive while nothing is printed. Without its `end` it ends when the token is not valid any more, or the right is gone.
     """
     lines = await gateway.logs.lines(caller, job_id, query.attempt, last_event_id)
-    return EventStream(lines, gateway.streams)
+    return EventStream(lines, gateway.streams, gateway.permit_for(job_id, again).holds)
