@@ -1,6 +1,7 @@
 // The one way to the gateway: its public REST API, with the token of who has signed in.
 
 import { ProblemError, UnreachableError, isAbort, problemOf } from "./problem.ts";
+import { readShown } from "./written.ts";
 
 export type QueryValue = string | number | boolean | undefined | null | readonly (string | number)[];
 export type Query = Readonly<Record<string, QueryValue>>;
@@ -83,7 +84,7 @@ export class Api {
   }
 
   async get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
-    return (await this.send(path, { query: query ?? {}, signal })).json() as Promise<T>;
+    return readShown(await (await this.send(path, { query: query ?? {}, signal })).text()) as T;
   }
 
   async post<T>(path: string, body: unknown, ask: Omit<Ask, "body" | "method"> = {}): Promise<T> {

@@ -4,7 +4,7 @@ import type { Job } from "./models.ts";
 import { emptyOrder, orderFrom, pointLines, pointsOf, requestOf, OrderError } from "./order.ts";
 import type { WholeSweep } from "./points.ts";
 import { lineOf, scalarOf, textOf, valuesOf, wordsOf } from "./words.ts";
-import { readWritten, Written } from "./written.ts";
+import { readShown, readWritten, Written } from "./written.ts";
 
 test("a command is split as a shell splits it, and comes back as it was", () => {
   assert.deepEqual(wordsOf(`python -m sim --name 'a b' "say \\"hi\\"" x\\ y ''`), ["python", "-m", "sim", "--name", "a b", 'say "hi"', "x y", ""]);
@@ -89,4 +89,13 @@ test("numbers that JavaScript would write otherwise stay as they were written", 
     for (const points of [`[{"a": ${text}}]`, `{"a": ${text}}`, `a=${text}`]) assert.equal(String(pointsOf(points)[0]?.["a"]), text);
   }
   for (const text of ["9007199254740991", "0.5", "7"]) assert.equal(typeof scalarOf(text), "number");
+});
+
+test("whole numbers that JavaScript would round are shown with all their digits", () => {
+  const text = '{"params": {"seed": 12345678901234567890, "low": -9007199254740993, "steps": 9007199254740991, "dt": 1e300}, "more": [1234567890123456789]}';
+  assert.deepEqual(readShown(text), {
+    params: { seed: "12345678901234567890", low: "-9007199254740993", steps: 9007199254740991, dt: 1e300 },
+    more: ["1234567890123456789"],
+  });
+  assert.deepEqual(readShown('{"a": 1.5, "b": ["x"]}'), { a: 1.5, b: ["x"] });
 });

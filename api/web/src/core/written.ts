@@ -30,3 +30,13 @@ export function isWritten(value: unknown, text: string): boolean {
 export function readWritten(text: string): unknown {
   return parse(text, (_, value, context) => (isWritten(value, context?.source ?? "") ? new Written(context?.source ?? "") : value));
 }
+
+const LONG = /[:[,]\s*-?\d{16,}\s*[,}\]]/;
+
+/** Read JSON to be shown: whole numbers of more than 2^53, such as seeds, become the text of all their digits, where the browser tells it. */
+export function readShown(text: string): unknown {
+  if (!LONG.test(text)) return JSON.parse(text);
+  return parse(text, (_, value, context) =>
+    typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "") ? context?.source : value,
+  );
+}

@@ -9,6 +9,7 @@ import { SETTLED_MS } from "../core/points.ts";
 import { ProblemError, sentenceOf } from "../core/problem.ts";
 import { follow, pause, whyUnheard, type Connection } from "../core/stream.ts";
 import { timelineOf, type Step } from "../core/timeline.ts";
+import { readShown } from "../core/written.ts";
 import type { View } from "../page.ts";
 import { pageOf } from "../registry.ts";
 import { link } from "../router.ts";
@@ -74,7 +75,7 @@ class JobPage {
       signal: this.view.signal,
       onEvents: (events) => {
         const newest = events.findLast((event) => event.name === "state");
-        if (newest) this.take(JSON.parse(newest.data) as Job);
+        if (newest) this.take(readShown(newest.data) as Job);
       },
       onConnection: (now) => {
         if (now.state === "ended") this.watch();

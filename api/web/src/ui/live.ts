@@ -3,6 +3,7 @@
 import type { Api, Query } from "../core/api.ts";
 import type { Job, Sweep } from "../core/models.ts";
 import { follow, type Connection } from "../core/stream.ts";
+import { readShown } from "../core/written.ts";
 
 export interface Change {
   kind: "job" | "sweep";
@@ -41,7 +42,7 @@ export function live(api: Api, how: Live): void {
           const gone = JSON.parse(event.data) as { kind: "job" | "sweep"; id: string };
           changes.push({ ...gone, now: undefined });
         } else if (event.name === "job" || event.name === "sweep") {
-          const now = JSON.parse(event.data) as Job | Sweep;
+          const now = readShown(event.data) as Job | Sweep;
           changes.push({ kind: event.name, id: now.id, now });
         }
       }
