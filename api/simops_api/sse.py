@@ -7,6 +7,7 @@ for somebody who follows a log for days. The client then connects to another rep
 import asyncio
 import contextlib
 import signal
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from types import FrameType
@@ -15,7 +16,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from simops_api.errors import unavailable
+from simops_api.auth.caller import ANONYMOUS, Caller
+from simops_api.errors import ProblemError, unavailable
 
 __all__ = [
     "LAST_EVENT_ID",
@@ -34,6 +36,8 @@ LAST_EVENT_ID = "Last-Event-ID"
 RETRY_MS = 1000
 """How long a client waits before it connects again."""
 _LAST_WORDS_SECONDS = 1.0
+_SHARES = 4
+"""One caller may have this part of all streams."""
 
 
 def declared(example: str) -> dict[int | str, dict[str, Any]]:
@@ -67,7 +71,9 @@ class Streams:
     def __init__(self, limit: int, heartbeat_seconds: float) -> None:
         self.heartbeat_seconds = heartbeat_seconds
         self._limit = limit
+        self._share = max(1, limit // _SHARES)
         self._reserved = 0
+        self._by = Counter[str]()
         self._sending: set[asyncio.Task[None]] = set()
         self.closed = False
 
@@ -75,27 +81,38 @@ class Streams:
         return self._reserved
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self, caller: Caller) -> Iterator[None]:
         """Count one stream for as long as it lasts.
 
         Raises:
-            ProblemError: 503, there are as many as this process may have.
+            ProblemError: 429 the caller has as many as one may have; 503 there are as many as this process may have.
         """
-        self.check()
+        self.check(caller)
+        account = caller.account
         self._reserved += 1
+        self._by[account] += 1
         try:
             yield
         finally:
             self._reserved -= 1
+            self._by[account] -= 1
+            if not self._by[account]:
+                del self._by[account]
 
-    def check(self) -> None:
-        """See that another stream may begin.
+    def check(self, caller: Caller) -> None:
+        """See that a caller may begin another stream. Who has not signed in may be anybody, and has no share.
 
         Raises:
-            ProblemError: 503.
+            ProblemError: 429, 503.
         """
         if self.closed:
             raise unavailable("this gateway is being stopped; another one serves", 1)
+        if caller is not ANONYMOUS and self._by[caller.account] >= self._share:
+            raise ProblemError(
+                429,
+                f"you have {self._share} streams open at this gateway, as many as one caller may: end some of them",
+                headers={"Retry-After": "5"},
+            )
         if self._reserved >= self._limit:
             raise unavailable(f"this gateway serves {self._limit} streams already, as many as it may", 5)
 
@@ -143,6 +160,7 @@ class ByteStream(Response):
         self,
         body: AsyncGenerator[bytes, None],
         streams: Streams,
+        caller: Caller,
         media_type: str,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -150,13 +168,14 @@ class ByteStream(Response):
         del self.headers["Content-Length"]
         self._body = body
         self._streams = streams
+        self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until there is no more, the client leaves or the process stops."""
         del scope
         gone = False
         async with aclosing(self._body):
-            with self._streams.slot():
+            with self._streams.slot(self._caller):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 sending = asyncio.create_task(self._send(send), name="stream")
                 leaving = asyncio.create_task(_left(receive), name="client of a stream")
@@ -190,12 +209,16 @@ class EventStream(ByteStream):
     """Sends events as they come, and comments while none come."""
 
     def __init__(
-        self, events: AsyncGenerator[bytes, None], streams: Streams, permit: Callable[[], Awaitable[bool]] | None = None
+        self,
+        events: AsyncGenerator[bytes, None],
+        streams: Streams,
+        caller: Caller,
+        permit: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """Take events, one or more in each piece, and what says whether they may still be told: without it the stream is cut."""
         self._permit = permit
         # nginx would keep events back to fill a buffer.
-        super().__init__(events, streams, "text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
+        super().__init__(events, streams, caller, "text/event-stream; charset=utf-8", {"X-Accel-Buffering": "no"})
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.body", "body": f"retry: {RETRY_MS}\n\n".encode(), "more_body": True})

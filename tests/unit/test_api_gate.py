@@ -5,7 +5,7 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from unit.test_api_serving import kubeconfig_for, problem_in, serving
 
 from simops_api import audit
 from simops_api.auth import permit
+from simops_api.auth.caller import Caller
 from simops_api.headers import DEFAULTS, SecurityHeaders
 from simops_api.settings import Settings
 
@@ -705,3 +706,32 @@ async def test_no_sign_in_is_said_loudly_at_the_start(tmp_path: Path, caplog: py
     async with lab(tmp_path, auth_mode="none"):
         pass
     assert [r.levelname for r in caplog.records if "NOBODY IS ASKED WHO THEY ARE" in r.getMessage()] == ["WARNING"]
+
+
+async def test_one_caller_has_a_part_of_all_streams_and_service_accounts_of_a_namespace_are_one(
+    tmp_path: Path, reviews: str
+) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, max_streams=8) as (cluster, gateway), AsyncExitStack() as stack:
+        for name in ("one", "two", "three"):
+            cluster.tokens[f"token-of-{name}"] = f"system:serviceaccount:evil:{name}"
+        cluster.tokens["token-of-other"] = "system:serviceaccount:lab:one"
+        cluster.rules |= {(user, "list", "simulationjobs", "default") for user in cluster.tokens.values()}
+
+        async def begin(token: str) -> aiohttp.ClientResponse:
+            response = await stack.enter_async_context(gateway.get("/api/v1/events", headers=ann(token)))
+            if response.status == 200:
+                assert (await anext(events_of(response))).name == "resync"
+            return response
+
+        assert [(await begin(f"token-of-{name}")).status for name in ("one", "two")] == [200, 200]
+        refused = await begin("token-of-three")
+        assert "2 streams" in (await problem_in(refused, 429))["detail"]
+        assert refused.headers["Retry-After"] == "5"
+        assert (await begin("token-of-other")).status == 200
+        assert (await begin(SECRET)).status == 200
+
+
+def test_limits_count_for_users_and_for_the_service_accounts_of_a_namespace() -> None:
+    assert Caller("ann").account == "ann"
+    assert Caller("system:serviceaccount:lab:robot").account == "system:serviceaccount:lab"
+    assert Caller("system:serviceaccount:lab:robot").account != Caller("system:serviceaccount:lab-2:robot").account

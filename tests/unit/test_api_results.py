@@ -146,7 +146,9 @@ def fill(store: Store, item: dict[str, Any]) -> None:
     skipped = [{"path": "out", "why": "a socket"}]
     if name != "bare":
         # Whoever holds the namespace's keys can write such names; there are no files of them, and no links.
-        forged = [{"path": n, "bytes": 1, "crc32": "0", "sha256": "1"} for n in ("../../victim/result", "/a", "a//b", "")]
+        forged = [
+            {"path": n, "bytes": 1, "crc32": "0", "sha256": "1"} for n in ("../../victim/result", "/a", "a//b", "")
+        ]
         manifest = {"bundle": key, "entries": entries + forged, "skippedEntries": skipped}
         store.objects[key.replace(".zip", ".json")] = json.dumps(manifest).encode()
 

@@ -97,7 +97,7 @@ async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, S
         return caller, None
     if caller is ANONYMOUS:
         return caller, None
-    return caller, _check((limits.reads if reads else limits.writes).take(caller.name))
+    return caller, _check((limits.reads if reads else limits.writes).take(caller.account))
 
 
 def _check(standing: Standing | None) -> Standing | None:

@@ -71,7 +71,7 @@ class Many:
         """
         scopes = await self._scopes(caller, query)
         self._caches.require_sync()
-        self._streams.check()
+        self._streams.check(caller)
         return self._follow(again, query, scopes, self._feed.number(last_event_id or ""))
 
     async def _scopes(self, caller: Caller, query: FeedQuery) -> dict[Kind, frozenset[str]]:

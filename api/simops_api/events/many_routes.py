@@ -54,4 +54,4 @@ async def follow_all(
 
     Comments keep the connection alive while nothing changes. It has no end of its own.
     """
-    return EventStream(await gateway.many.changes(caller, again, query, last_event_id), gateway.streams)
+    return EventStream(await gateway.many.changes(caller, again, query, last_event_id), gateway.streams, caller)

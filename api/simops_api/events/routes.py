@@ -44,4 +44,4 @@ async def follow_job(
     Comments keep the connection alive while nothing changes. Without its `end` it ends when the token is not valid any more, or the right is gone.
     """
     states = await gateway.events.states(caller, job_id, last_event_id)
-    return EventStream(states, gateway.streams, gateway.permit_for(job_id, again).holds)
+    return EventStream(states, gateway.streams, caller, gateway.permit_for(job_id, again).holds)

@@ -32,7 +32,7 @@ class Events:
         if last and not (last.isascii() and last.isdecimal() and len(last) <= _DIGITS):
             raise mistake(LAST_EVENT_ID, "is no id of an event of this stream", "header")
         found = await self._lookup.find(caller, job_id)
-        self._streams.check()
+        self._streams.check(caller)
         return self._follow(caller, job_id, found, last)
 
     async def _follow(self, caller: Caller, job_id: str, found: Found, last: str) -> AsyncGenerator[bytes, None]:

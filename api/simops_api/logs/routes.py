@@ -68,7 +68,7 @@ async def get_log(job_id: str, query: Annotated[LogQuery, Query()], gateway: Gat
     headers = {"SimOps-Log": text.source, "X-Content-Type-Options": "nosniff"}
     if text.attempt:
         headers["SimOps-Attempt"] = str(text.attempt)
-    return ByteStream(text.body, gateway.streams, _TEXT, headers)
+    return ByteStream(text.body, gateway.streams, caller, _TEXT, headers)
 
 
 @router.get(
@@ -96,4 +96,4 @@ async def follow_log(
     Comments keep the connection alive while nothing is printed. Without its `end` it ends when the token is not valid any more, or the right is gone.
     """
     lines = await gateway.logs.lines(caller, job_id, query.attempt, last_event_id)
-    return EventStream(lines, gateway.streams, gateway.permit_for(job_id, again).holds)
+    return EventStream(lines, gateway.streams, caller, gateway.permit_for(job_id, again).holds)

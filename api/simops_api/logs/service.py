@@ -82,7 +82,7 @@ class Logs:
         found = await self._lookup.find(caller, job_id)
         if found.place is not None:
             return await self._point_text(found, number, tail, timestamps=timestamps)
-        self.streams.check()
+        self.streams.check(caller)
         attempts = await self._attempts(found)
         attempt = self._chosen(found, attempts, number)
         if attempt is None:
@@ -188,7 +188,7 @@ class Logs:
             if place is None:
                 raise mistake(LAST_EVENT_ID, "is no id of an event of this stream", "header")
         found = await self._lookup.find(caller, job_id)
-        self.streams.check()
+        self.streams.check(caller)
         if place is not None and not place.pod.startswith(f"{kubernetes_job_name(found.name, found.uid)}-"):
             raise mistake(LAST_EVENT_ID, "is the id of an event of another job", "header")
         attempts = await self._attempts(found)
