@@ -259,7 +259,8 @@ class SweepReconciler:
                     known = memory.gathered.results.ended
                     for some in portions(await shelf.find_left(memory.round, known), _packs_at_once(memory.round)):
                         packs = await shelf.read_left(memory.round, some)
-                        await self._gather(sweep, memory, memory.gathered.take(memory.round, packs))
+                        self._gather(memory, memory.gathered.take(memory.round, packs))
+                        await self._flush_many(sweep, memory)
                 memory.results_listed = True
             case actions.TakeEarlier(wanted, own):
                 await self._take_earlier(sweep, wanted, memory, own=own)
@@ -307,12 +308,14 @@ class SweepReconciler:
         for some in portions(ended, _packs_at_once(memory.round)):
             if memory.round is not None:
                 gathered, loss = await collect(self._shelf(sweep), memory.round, memory.gathered, some, self._at_once)
-                await self._gather(sweep, memory, gathered)
+                self._gather(memory, gathered)
                 memory.loss = loss or memory.loss
             for pod in some:
                 self._cache.collect(sweep.uid, pod.pod.name)
+            await self._flush_many(sweep, memory)  # not before: a Pod that left nothing is counted once
 
-    async def _gather(self, sweep: Sweep, memory: Memory, gathered: Gathered) -> None:
+    @staticmethod
+    def _gather(memory: Memory, gathered: Gathered) -> None:
         before, after = memory.gathered.results, gathered.results
         for outcome, old, new in (
             ("succeeded", before.succeeded, after.succeeded),
@@ -320,8 +323,6 @@ class SweepReconciler:
         ):
             metrics.SWEEP_POINTS.labels(outcome=outcome).inc(max(0, len(new) - len(old)))
         memory.gathered = gathered
-        if gathered.unwritten_size > UNWRITTEN_SIZE:
-            await self._flush(sweep, memory)
 
     async def _write_books(self, sweep: Sweep, books: Books, memory: Memory) -> None:
         await self._flush(sweep, memory)
@@ -342,6 +343,10 @@ class SweepReconciler:
             await self._shelf(sweep).write_table(lines, memory.index)
             memory.gathered = memory.gathered.written()
         memory.flushed_at = CLOCK.now()
+
+    async def _flush_many(self, sweep: Sweep, memory: Memory) -> None:
+        if memory.gathered.unwritten_size > UNWRITTEN_SIZE:
+            await self._flush(sweep, memory)
 
     async def _write_table(self, sweep: Sweep, memory: Memory, key: Key) -> None:
         if not memory.gathered.unwritten:
