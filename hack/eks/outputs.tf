@@ -1,13 +1,16 @@
 module "values" {
   source = "./modules/values"
 
-  name              = var.name
-  region            = var.region
-  vpc_cidr          = var.vpc_cidr
-  api_service_cidr  = "${cidrhost(local.service_cidr, 1)}/32"
-  registry          = split("/", aws_ecr_repository.this["operator"].repository_url)[0]
-  bucket            = aws_s3_bucket.results.bucket
-  role_arns         = { for name in ["operator", "gateway", "simulation"] : name => aws_iam_role.service_account[name].arn }
+  name             = var.name
+  region           = var.region
+  vpc_cidr         = var.vpc_cidr
+  api_service_cidr = "${cidrhost(local.service_cidr, 1)}/32"
+  registry         = split("/", aws_ecr_repository.this["operator"].repository_url)[0]
+  bucket           = aws_s3_bucket.results.bucket
+  role_arns        = { for name in ["operator", "gateway"] : name => aws_iam_role.service_account[name].arn }
+  simulation_role_arns = {
+    for namespace in var.simulation_namespaces : namespace => aws_iam_role.service_account["simulation_${namespace}"].arn
+  }
   namespaces        = var.simulation_namespaces
   gateway_host      = var.gateway_host
   certificate_arn   = var.certificate_arn

@@ -298,6 +298,19 @@ def test_no_namespace_has_the_keys_of_the_store_or_of_another_one() -> None:
     assert one(changed, "Secret", "simops-store", "a")["data"]["secret-key"] != pairs[0]["secret-key"]
 
 
+def test_a_namespace_can_have_an_identity_of_its_own_beside_what_all_have() -> None:
+    account = "simulations.serviceAccount"
+    objects = render(
+        "simulations.namespaces={lab,other}",
+        f"{account}.annotations.team=all",
+        f"{account}.annotations.role=shared",
+        f"{account}.namespaceAnnotations.lab.role=arn:lab",
+    )
+    found = {name: one(objects, "ServiceAccount", "simops-simulation", name)["metadata"] for name in ("lab", "other")}
+    assert found["lab"]["annotations"] == {"team": "all", "role": "arn:lab"}
+    assert found["other"]["annotations"] == {"team": "all", "role": "shared"}
+
+
 def test_simulations_in_the_releases_own_namespace_share_its_keys() -> None:
     objects = render("simulations.namespaces={simops-system}")
     assert not [o for o in objects if o["metadata"]["name"] == "simops-store-namespaces"]

@@ -191,7 +191,8 @@ INPUTS: Json = {
         "kms_key_arn": "",
         "oidc_provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC",
         "vpc_arn": "arn:aws:ec2:eu-central-1:111122223333:vpc/vpc-1",
-        "service_accounts": {"simulation": ["lab:simops-simulation", "other:simops-simulation"]},
+        "namespaces": ["lab", "other"],
+        "service_accounts": {"simulation_lab": ["lab:simops-simulation"]},
     },
     "values": {
         "name": "simops",
@@ -200,9 +201,8 @@ INPUTS: Json = {
         "api_service_cidr": "172.20.0.1/32",
         "registry": "111122223333.dkr.ecr.eu-central-1.amazonaws.com",
         "bucket": "simops-results-example",
-        "role_arns": {
-            name: f"arn:aws:iam::111122223333:role/simops-{name}" for name in ("operator", "gateway", "simulation")
-        },
+        "role_arns": {name: f"arn:aws:iam::111122223333:role/simops-{name}" for name in ("operator", "gateway")},
+        "simulation_role_arns": {"simulations": "arn:aws:iam::111122223333:role/simops-simulation-simulations"},
         "namespaces": ["simulations"],
         "gateway_host": "simops.example.com",
         "certificate_arn": "arn:aws:acm:eu-central-1:111122223333:certificate/example",
@@ -254,14 +254,14 @@ BUCKET, RESULT, ARCHIVE, UPLOAD = (
 @pytest.mark.parametrize(
     ("action", "resource", "who"),
     [
-        ("s3:GetObject", RESULT, {"operator", "gateway", "simulation"}),
-        ("s3:PutObject", RESULT, {"operator", "simulation"}),
+        ("s3:GetObject", RESULT, {"operator", "gateway", "simulation_lab"}),
+        ("s3:PutObject", RESULT, {"operator", "simulation_lab"}),
         ("s3:PutObject", ARCHIVE, {"operator"}),
         ("s3:PutObject", UPLOAD, {"operator", "gateway"}),
         ("s3:GetObject", ARCHIVE, {"operator", "gateway"}),
         ("s3:DeleteObject", RESULT, {"operator"}),
-        ("s3:AbortMultipartUpload", RESULT, {"operator", "simulation"}),
-        ("s3:ListBucket", BUCKET, {"operator", "gateway", "simulation"}),
+        ("s3:AbortMultipartUpload", RESULT, {"operator", "simulation_lab"}),
+        ("s3:ListBucket", BUCKET, {"operator", "gateway", "simulation_lab", "simulation_other"}),
         ("s3:ListBucketMultipartUploads", BUCKET, set()),
         ("s3:PutObject", f"{RESULT}/u/record.json", {"operator"}),
         ("s3:PutObject", "arn:aws:s3:::results/sweeps/lab/a/u/ledger.json", {"operator"}),
@@ -269,7 +269,7 @@ BUCKET, RESULT, ARCHIVE, UPLOAD = (
         (
             "s3:PutObject",
             "arn:aws:s3:::results/sweeps/lab/a/u/rounds/12/7/heat-6f0c1234-r12-7-abcde.json",
-            {"operator", "simulation"},
+            {"operator", "simulation_lab"},
         ),
         ("s3:DeleteBucket", BUCKET, set()),
         ("s3:PutBucketPolicy", BUCKET, set()),
@@ -294,15 +294,12 @@ def test_no_policy_has_a_wildcard_for_an_action_or_changes_what_is_not_ours(made
 
 @needs_terraform
 def test_a_role_is_for_its_service_accounts_alone(made: Json) -> None:
-    (statement,) = json.loads(made["policies"]["assumed_by"]["simulation"])["Statement"]
+    (statement,) = json.loads(made["policies"]["assumed_by"]["simulation_lab"])["Statement"]
     issuer = "oidc.eks.eu-central-1.amazonaws.com/id/ABC"
     assert statement["Condition"] == {
         "StringEquals": {
             f"{issuer}:aud": "sts.amazonaws.com",
-            f"{issuer}:sub": [
-                "system:serviceaccount:lab:simops-simulation",
-                "system:serviceaccount:other:simops-simulation",
-            ],
+            f"{issuer}:sub": ["system:serviceaccount:lab:simops-simulation"],
         }
     }
 
@@ -324,8 +321,8 @@ def test_a_key_of_your_own_may_be_used_by_those_who_read_and_write(terraform: di
         for action in ("Decrypt", "GenerateDataKey")
     }
     assert who == {
-        "Decrypt": {"operator", "gateway", "simulation"},
-        "GenerateDataKey": {"operator", "gateway", "simulation"},
+        "Decrypt": {"operator", "gateway", "simulation_lab", "simulation_other"},
+        "GenerateDataKey": {"operator", "gateway", "simulation_lab", "simulation_other"},
     }
 
 

@@ -20,7 +20,27 @@ locals {
     [for digits in range(1, 7) : "rounds/${join("", [for digit in range(digits) : "?"])}.json"],
   )
 
-  statements = {
+  # The bundle container beside a simulation: it writes results and reads the points of a sweep, of its own namespace. It deletes nothing.
+  simulations = { for namespace in var.namespaces : "simulation_${namespace}" => concat([
+    # Of the whole bucket: S3 knows no prefix where it decides between 403 and 404. So names of keys can be read, and nothing else.
+    local.list,
+    {
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+      Resource = ["${var.bucket_arn}/jobs/${namespace}/*", "${var.bucket_arn}/sweeps/${namespace}/*"]
+    },
+    # What the operator alone writes: what it tells of runs, and what it goes by.
+    {
+      Effect = "Deny"
+      Action = ["s3:PutObject"]
+      Resource = concat(
+        ["${var.bucket_arn}/jobs/${namespace}/*/record.json", "${var.bucket_arn}/jobs/${namespace}/*.log"],
+        [for name in local.books : "${var.bucket_arn}/sweeps/${namespace}/*/${name}"],
+      )
+    },
+  ], local.encrypt) }
+
+  statements = merge(local.simulations, {
     # Logs, records, tables; and the end of what has expired.
     operator = concat([
       local.list,
@@ -39,25 +59,6 @@ locals {
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
         Resource = ["${var.bucket_arn}/uploads/*"]
-      },
-    ], local.encrypt)
-
-    # The bundle container beside a simulation: it writes results and reads the points of a sweep. It deletes nothing.
-    simulation = concat([
-      local.list,
-      {
-        Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = ["${var.bucket_arn}/jobs/*", "${var.bucket_arn}/sweeps/*"]
-      },
-      # What the operator alone writes: what it tells of runs, and what it goes by.
-      {
-        Effect = "Deny"
-        Action = ["s3:PutObject"]
-        Resource = concat(
-          ["${var.bucket_arn}/jobs/*/record.json", "${var.bucket_arn}/jobs/*.log"],
-          [for name in local.books : "${var.bucket_arn}/sweeps/*/${name}"],
-        )
       },
     ], local.encrypt)
 
@@ -88,7 +89,7 @@ locals {
         Condition = { StringEquals = { "aws:ResourceTag/k8s.io/cluster-autoscaler/${var.cluster}" = "owned" } }
       },
     ]
-  }
+  })
 }
 
 output "allowed" {

@@ -38,6 +38,11 @@ variable "vpc_arn" {
   type        = string
 }
 
+variable "namespaces" {
+  description = "Namespaces of simulations; each has a role of its own, simulation_NAMESPACE."
+  type        = list(string)
+}
+
 variable "service_accounts" {
   description = "Who each role is for: names of service accounts as namespace:name."
   type        = map(list(string))

@@ -34,13 +34,18 @@ variable "bucket" {
 }
 
 variable "role_arns" {
-  description = "ARNs of the roles of operator, gateway and simulation."
-  type        = object({ operator = string, gateway = string, simulation = string })
+  description = "ARNs of the roles of operator and gateway."
+  type        = object({ operator = string, gateway = string })
 }
 
 variable "namespaces" {
-  description = "Namespaces of simulations."
+  description = "Namespaces of simulations; the first one is that of names without a namespace."
   type        = list(string)
+}
+
+variable "simulation_role_arns" {
+  description = "Namespace of simulations → ARN of the role of its bundle containers."
+  type        = map(string)
 }
 
 variable "gateway_host" {
@@ -59,8 +64,9 @@ variable "gateway_is_public" {
 }
 
 locals {
-  identity = { for who, arn in var.role_arns : who => { annotations = { "eks.amazonaws.com/role-arn" = arn } } }
-  endpoint = "https://s3.${var.region}.amazonaws.com"
+  annotations = { for namespace, arn in var.simulation_role_arns : namespace => { "eks.amazonaws.com/role-arn" = arn } }
+  identity    = { for who, arn in var.role_arns : who => { annotations = { "eks.amazonaws.com/role-arn" = arn } } }
+  endpoint    = "https://s3.${var.region}.amazonaws.com"
   ingress = {
     enabled = var.gateway_host != ""
     host    = var.gateway_host
@@ -82,7 +88,7 @@ output "yaml" {
       publicStoreEndpoint = local.endpoint
       ingress             = local.ingress
     }
-    simulations = { namespaces = var.namespaces, serviceAccount = local.identity.simulation }
+    simulations = { namespaces = var.namespaces, serviceAccount = { namespaceAnnotations = local.annotations } }
     store       = { endpoint = local.endpoint, region = var.region, bucket = var.bucket }
     networkPolicies = {
       store       = { cidrs = [var.vpc_cidr] }
