@@ -515,8 +515,8 @@ def test_nothing_depends_on_having_seen_a_pod() -> None:
     assert world.ran == {i: 3 if i in (1, 4) else 1 for i in range(9)}
 
 
-def test_results_of_pods_that_are_gone_are_found_in_the_store() -> None:
-    world = Deaf(points=9, pointsPerPod=2)
+def let_all_pods_end_unseen(world: SweepWorld) -> None:
+    """Let the first round end, and its Pods be gone, before anybody looks."""
     world.step()
     while not world.jobs[job_name(0)]["status"].get("conditions"):
         world.job_controller()
@@ -524,6 +524,11 @@ def test_results_of_pods_that_are_gone_are_found_in_the_store() -> None:
             world.kubelet(name)
     for name in list(world.pods):
         world.vanish(name)
+
+
+def test_results_of_pods_that_are_gone_are_found_in_the_store() -> None:
+    world = Deaf(points=9, pointsPerPod=2)
+    let_all_pods_end_unseen(world)
     ended(world, "Succeeded", "Completed")
     assert set(world.ran.values()) == {1}
     assert len(world.status["rounds"]) == 1
@@ -535,13 +540,7 @@ def test_results_that_many_pods_have_left_are_written_before_all_of_them_are_rea
     monkeypatch.setattr(reconcile, "UNWRITTEN_SIZE", 0)
     monkeypatch.setattr(reconcile, "_packs_at_once", lambda _this: 2)
     world = Deaf(points=12, pointsPerPod=2)
-    world.step()
-    while not world.jobs[job_name(0)]["status"].get("conditions"):
-        world.job_controller()
-        for name in list(world.pods):
-            world.kubelet(name)
-    for name in list(world.pods):
-        world.vanish(name)
+    let_all_pods_end_unseen(world)
     world.objects = order = Ordered(world.objects)
     ended(world, "Succeeded", "Completed")
     left = [at for at, what in enumerate(order.seen) if what == "left"]
