@@ -43,7 +43,8 @@ class Gateway:
 
     def _body(self, order: Order) -> dict[str, Any]:
         elsewhere = {"namespace": self._namespace} if self._namespace else {}
-        return {**elsewhere, **order.body}
+        named = {"name": order.name} if order.name else {}
+        return {**elsewhere, **named, **order.body}
 
     def plan(self, order: Order) -> Plan | None:
         body = self._body(order)

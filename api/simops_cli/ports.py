@@ -34,7 +34,7 @@ class Order:
     key: str | None = None
     """An Idempotency-Key."""
     name: str | None = None
-    """What it is to be called; None: it is given a name. Through a gateway always None."""
+    """What it is to be called; None: it is given a name."""
 
     @property
     def is_sweep(self) -> bool:

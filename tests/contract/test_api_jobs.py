@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from contract.objects import Manifest, job
+from contract.objects import Manifest, job, sweep
 from contract.server import Api
 from unit.test_api_serving import problem_in, serving, settings_of
 
@@ -261,3 +261,62 @@ async def test_numbers_come_back_as_the_numbers_that_were_sent(
     }
     found = await read(gateway, f"/{await created(gateway, removed, params=sent)}")
     assert json.dumps(found["params"], sort_keys=True) == json.dumps(sent, sort_keys=True)
+
+
+def named(name: str, *, key: str = "", **more: Any) -> dict[str, Any]:
+    """A request for a job of this name."""
+    return {"json": {"name": name, "image": "sim:local", **more}, "headers": {"Idempotency-Key": key} if key else {}}
+
+
+async def test_a_job_has_the_name_that_was_asked_for_and_no_other_one_gets_it(
+    gateway: aiohttp.ClientSession, api: Api, removed: list[Manifest]
+) -> None:
+    removed.append(job("asked-for"))
+    async with gateway.post(JOBS, **named("asked-for", key="one")) as response:
+        assert (response.status, (await response.json())["jobs"]) == (201, ["asked-for"])
+    assert (await read(gateway, "/asked-for"))["name"] == "asked-for"
+    async with gateway.post(JOBS, **named("asked-for", key="one")) as response:
+        assert (response.status, response.headers["Idempotent-Replay"]) == (201, "true")
+    others = [
+        named("asked-for"),
+        named("asked-for", key="two"),
+        named("asked-for", key="one", params={"x": 1}),
+    ]
+    for other in others:
+        async with gateway.post(JOBS, **other) as response:
+            assert "asked-for already: take another name" in (await problem_in(response, 409))["detail"]
+
+
+async def test_of_many_who_ask_for_a_name_at_once_one_gets_it(
+    gateway: aiohttp.ClientSession, removed: list[Manifest]
+) -> None:
+    removed.append(job("contended"))
+
+    async def ask(number: int) -> int:
+        async with gateway.post(JOBS, **named("contended", key=f"of-{number}" if number % 2 else "")) as response:
+            return response.status
+
+    assert sorted(await asyncio.gather(*map(ask, range(20)))) == [201] + [409] * 19
+
+
+@pytest.mark.parametrize("name", ["Heat", "-heat", "heat-", "he.at", "h" * 55, "hé"])
+async def test_a_name_that_can_be_none_is_refused_at_its_field(gateway: aiohttp.ClientSession, name: str) -> None:
+    async with gateway.post(JOBS, **named(name)) as response:
+        problem = await problem_in(response, 422)
+    assert [(error["location"], error["field"]) for error in problem["errors"]] == [("body", "name")]
+
+
+async def test_a_sweep_has_the_name_that_was_asked_for_and_one_of_many_jobs_has_none(
+    gateway: aiohttp.ClientSession, api: Api
+) -> None:
+    points = [{"x": 1}, {"x": 2}]
+    try:
+        async with gateway.post(JOBS, **named("a-scan", sweep=points)) as response:
+            answer = await response.json()
+        assert (answer["sweep"], answer["jobs"]) == ("a-scan", ["a-scan-0", "a-scan-1"])
+    finally:
+        api.delete(sweep("a-scan"))
+    async with gateway.post(JOBS, **named("s" * 44, sweep=points)) as response:
+        assert "at most 43 characters" in (await problem_in(response, 422))["detail"]
+    async with gateway.post(f"{JOBS}/bulk", json={"jobs": [{"name": "x", "image": "sim:local"}]}) as response:
+        assert (await problem_in(response, 422))["errors"][0]["field"] == "jobs.0.name"

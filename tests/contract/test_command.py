@@ -167,9 +167,15 @@ async def test_a_file_of_several_objects_is_submitted_and_a_wrong_one_not_at_all
     text = yaml.safe_dump_all([job("first", params={"a": 1}), sweep("second")])
     said = await person.says("submit", "-f", "-", given=text)
     assert said.code == Exit.OK, said.err
-    first, second = said.lines
-    removed += [job(first), sweep(second)]
-    assert world.api.read(job(first))["spec"]["params"] == {"a": 1}
+    assert said.lines == ["first", "second"]
+    removed += [job("first"), sweep("second")]
+    again = await person.says("submit", "-f", "-", given=text)
+    assert "there is a job first already" in again.err
+    assert again.code not in (Exit.OK, Exit.USAGE)
+    other = await person.says("submit", "sim:local", "--name", "third")
+    removed.append(job("third"))
+    assert other.lines == ["third"]
+    assert world.api.read(job("first"))["spec"]["params"] == {"a": 1}
     wrong = yaml.safe_dump_all([job("first"), {"kind": "Pod", "apiVersion": "v1"}])
     said = await person.says("submit", "-f", "-", given=wrong)
     assert (said.code, said.out) == (Exit.USAGE, "")

@@ -17,7 +17,7 @@ from simops_api.cluster import ApiError, Cluster, KubeDict
 from simops_api.editor import Editor
 from simops_api.errors import ProblemError
 from simops_api.jobs.ids import id_of, point_id
-from simops_api.jobs.keys import ALPHABET, digest_of, name_of, used_otherwise
+from simops_api.jobs.keys import ALPHABET, digest_of, name_of, named_digest, used_otherwise
 from simops_api.jobs.manifests import Manifest, manifest_of, mapping_of, upload_of
 from simops_api.jobs.plans import plan_of
 from simops_api.jobs.requests import Created, JobRequest, Plan
@@ -58,6 +58,11 @@ class Order:
     def name(self) -> str:
         """What to call it."""
         return str(self.manifest["metadata"]["name"])
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the name was asked for: then another object may have it."""
+        return self.request.name is not None
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,9 @@ class Creating:
             ProblemError: 422, the request is wrong.
         """
         name = ""
-        if key is not None:
+        if key is not None and request.name is not None:
+            digest = named_digest(caller.name, key, request)
+        elif key is not None:
             name = name_of(caller.name, request.namespace or self._settings.default_namespace, key, index)
             digest = digest or digest_of(request)
         upload = upload_of(request)
@@ -163,11 +170,13 @@ class Creating:
         """Return what an order with a key has become before, None when it is new.
 
         Raises:
-            ProblemError: 422, the key belongs to another request.
+            ProblemError: 422, the key belongs to another request; 409 there is another one of that name.
             StoreError: it cannot be found out.
         """
         if not order.digest:
             return None
+        if order.is_named:
+            return await self._former_of_name(order)
         own, other = await asyncio.gather(self._found(order, order.kind), self._found(order, _other(order.kind)))
         if own is not None:
             if other is not None and _is_cancelled(own) and not _is_cancelled(other):
@@ -182,12 +191,19 @@ class Creating:
             raise used_otherwise("it has been used for another request, whose job is gone by now")
         return Made(self._answer(order), is_replay=True)
 
+    async def _former_of_name(self, order: Order) -> Made | None:
+        found = await self._found(order, order.kind)
+        if found is not None:
+            return await self._replay(order, found)
+        digests = [one.get(ANNOTATION_IDEMPOTENCY) for one in await self._archived(order)]
+        return Made(self._answer(order), is_replay=True) if order.digest in digests else None
+
     async def make(self, order: Order) -> Made:
         """Make an object. With a key: unless somebody else is faster with the same.
 
         Raises:
             ApiError: the API server refuses it.
-            ProblemError: 422, the key belongs to another request.
+            ProblemError: 422, the key belongs to another request; 409 there is another one of that name.
             StoreError: a list of points that is too long for the object cannot be stored.
         """
         if order.upload is not None:  # first: from the moment at which the object is there the operator looks for them
@@ -199,13 +215,13 @@ class Creating:
                 if error.status != 409:
                     raise
                 # Either it is there, or (a quota that many count up at once) it is worth another attempt.
-                found = await self._found(order, order.kind) if order.digest else None
+                found = await self._found(order, order.kind) if order.digest or order.is_named else None
                 if found is not None:
                     return await self._replay(order, found)
                 if attempt == _ATTEMPTS:
                     raise
                 continue
-            if order.digest:
+            if order.digest and not order.is_named:
                 await self._yield_to_other_kind(order)
             return Made(self._answer(order), await self._seen(order, obj))
         raise AssertionError("the last attempt returns or raises")
@@ -222,7 +238,14 @@ class Creating:
         return await self._archive.annotations(order.namespace, order.name)
 
     async def _replay(self, order: Order, obj: KubeDict) -> Made:
-        if (obj["metadata"].get("annotations") or {}).get(ANNOTATION_IDEMPOTENCY) != order.digest:
+        if (obj["metadata"].get("annotations") or {}).get(
+            ANNOTATION_IDEMPOTENCY, ""
+        ) != order.digest or not order.digest:
+            if order.is_named:
+                what = "sweep" if order.kind is SIMULATION_SWEEP else "job"
+                raise ProblemError(
+                    409, f"there is a {what} {self._id(order)} already: take another name, or delete that one first"
+                )
             raise used_otherwise(f"it has been used for another request, which made {self._id(order)}")
         return Made(self._answer(order), await self._seen(order, obj), is_replay=True)
 

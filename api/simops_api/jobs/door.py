@@ -48,10 +48,12 @@ def check_bulk(request: JobRequest) -> None:
     """Let pass what may be one of many.
 
     Raises:
-        ProblemError: it is a sweep.
+        ProblemError: it is a sweep, or has a name.
     """
     problem: ProblemError | None = None
-    if request.sweep is not None:
+    if request.name is not None:
+        problem = mistake("name", "cannot be given to one of many jobs: send it by itself, or leave the name out")
+    elif request.sweep is not None:
         problem = mistake("sweep", "cannot be one of many jobs: send it by itself")
     elif request.space is not None:
         problem = mistake("space", "cannot be one of many jobs: send it by itself")

@@ -53,6 +53,11 @@ def digest_of(request: JobRequest) -> str:
     return hashlib.sha256(_json(_said(request))).hexdigest()
 
 
+def named_digest(caller: str, key: str, request: JobRequest) -> str:
+    """Return the digest of a request that names what it makes: the name says nothing of caller and key then."""
+    return hashlib.sha256(_json([caller, key, _said(request)])).hexdigest()
+
+
 def bulk_digests(requests: Sequence[JobRequest]) -> list[str]:
     """Return the digest of each of many requests; a change of any of them changes all."""
     whole = hashlib.sha256(_json([_said(request) for request in requests])).hexdigest()

@@ -52,8 +52,8 @@ def manifest_of(
 ) -> tuple[Kind, Manifest]:
     """Return the kind of the object that a request asks for, and the object.
 
-    Its name is what the image is called and ``suffix``, or, for a request with an idempotency key, a ``name`` that is given; the ``digest`` of such a
-    request is kept with the object. ``upload`` is where its points are, if they are too many for the object (``upload_of``).
+    Its name is that of the request, or what the image is called and ``suffix``, or, for a request with an idempotency key, a ``name`` that is given; the
+    ``digest`` of such a request is kept with the object. ``upload`` is where its points are, if they are too many for the object (``upload_of``).
 
     Raises:
         ProblemError: the request contradicts itself, or this installation.
@@ -66,6 +66,8 @@ def manifest_of(
         raise mistake("namespace", f"is not served here; served: {', '.join(settings.namespaces)}")
     door.check(request, image, settings)
     kind = SIMULATION_SWEEP if is_sweep(request) else SIMULATION_JOB
+    if request.name is not None:
+        name = _checked_name(request.name, kind)
     spec = _sweep_spec(request, image, settings, upload) if is_sweep(request) else _job_spec(request, image)
     if request.timeout_seconds > settings.max_timeout_seconds:
         # Nobody asked for it: it is the default, which the API server would refuse.
@@ -81,6 +83,14 @@ def manifest_of(
     if len(json.dumps(manifest)) > _MAX_OBJECT_BYTES:
         raise ProblemError(413, "this becomes an object that is larger than Kubernetes takes: split the sweep")
     return kind, manifest
+
+
+def _checked_name(name: str, kind: Kind) -> str:
+    # The API server says the same of metadata.name, which a request has not.
+    if len(name) > kind.name_limit or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
+        letters = "lower-case letters, digits and '-', with a letter or digit at both ends"
+        raise mistake("name", f"must have at most {kind.name_limit} characters: {letters}")
+    return name
 
 
 def _dump(request: JobRequest, fields: Collection[str]) -> Manifest:

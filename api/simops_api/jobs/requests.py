@@ -80,6 +80,8 @@ class JobRequest(SimulationJobSpec):
         default="", validation_alias=AliasChoices("image", "container_image")
     )
     """The simulation image, also called ``container_image``. Default: the installation's."""
+    name: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    """What to call it; 409 when there is one of that name. Default: a name that is made for it."""
     namespace: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
     """Where to make it. Default: the installation's first namespace."""
     labels: Annotated[dict[str, str], Field(max_length=64)] | None = None

@@ -40,6 +40,7 @@ def submit(
             "--file", "-f", help="A manifest (YAML, several are possible) or a request (JSON); - is standard input."
         ),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it. Default: a name is made for it.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, as often as needed.")] = None,
     sweep: Annotated[
         list[str] | None,
@@ -94,12 +95,15 @@ def submit(
     }
     given = {name: value for name, value in more.items() if value is not None}
     if file is not None:
-        if image or param or sweep or given:
+        if image or param or sweep or given or name:
             raise InputError("-f brings all of it: give either a file, or an image with its options")
         orders = [manifests.order_of(one, _source(file)) for one in manifests.documents(_read(file), _source(file))]
     else:
         orders = [
-            Order(_body(image, command, param, sweep, given, method=method, samples=samples, seed=seed, where=where))
+            Order(
+                _body(image, command, param, sweep, given, method=method, samples=samples, seed=seed, where=where),
+                name=name,
+            )
         ]
     if not orders:
         raise InputError(f"{_source(file or '-')} has no object")
@@ -123,7 +127,7 @@ def _run(there: Backend, orders: Sequence[Order], form: Form, *, quiet: bool, wa
             hints.resume_by(f"made so far: {' '.join(one.id for one in made)}")
         made.append(there.submit(order))
         if not (wait_for or follow) or form in (Form.TABLE, Form.WIDE, Form.NAME):
-            _show_made(made[-1], order, form, quiet=quiet)
+            _show_made(made[-1], form, quiet=quiet)
         sys.stdout.flush()
     if follow:
         try:
@@ -141,15 +145,13 @@ def _run(there: Backend, orders: Sequence[Order], form: Form, *, quiet: bool, wa
         common.end_by(worst)
 
 
-def _show_made(info: Info, order: Order, form: Form, *, quiet: bool) -> None:
+def _show_made(info: Info, form: Form, *, quiet: bool) -> None:
     if form in (Form.JSON, Form.YAML):
         terminal.one(info, form)
         return
     terminal.out(info.id)
     if quiet or not terminal.is_watched():
         return
-    if order.name and order.name != info.id:
-        terminal.say(f"  (the gateway gives names: {order.name} is {info.id})")
     look = f"simops watch {info.id}" if isinstance(info, SweepInfo) else f"simops logs -f {info.id}"
     terminal.say(f"  {look}")
 

@@ -37,6 +37,8 @@ class Request:
 class RunFields(TypedDict, total=False):
     """Fields of a run beside its image. They are those of ``POST /api/v1/jobs``; what is left out has the installation's default."""
 
+    name: str
+    """What to call it; ``Conflict`` when there is one of that name. Default: a name that is made for it."""
     params: Mapping[str, Scalar]
     """The parameters: each becomes ``--name value``."""
     command: Sequence[str]

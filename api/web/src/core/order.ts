@@ -33,6 +33,7 @@ export interface AxisForm {
 
 export interface Order {
   isSweep: boolean;
+  name: string;
   namespace: string;
   image: string;
   command: string;
@@ -74,7 +75,7 @@ export type Body = Record<string, unknown>;
 
 export function emptyOrder(namespace: string): Order {
   return {
-    isSweep: false, namespace, image: "", command: "", args: "", params: [{ name: "", value: "" }], method: "grid", axes: [{ name: "", kind: "values", fields: {} }], samples: "", seed: "", where: "", points: "",
+    isSweep: false, name: "", namespace, image: "", command: "", args: "", params: [{ name: "", value: "" }], method: "grid", axes: [{ name: "", kind: "values", fields: {} }], samples: "", seed: "", where: "", points: "",
     pointsFrom: undefined, parallelism: "", pointsPerPod: "", retries: "", maxFailed: "", timeLimit: "", cpu: "", memory: "", gpu: "", otherLimits: {}, requests: {}, alone: [], env: [], network: "", reuse: false, batch: false, kept: {}, metadata: [], labels: {},
   };
 }
@@ -150,6 +151,7 @@ export function requestOf(order: Order): Body {
   const limits = { ...order.otherLimits, ...given({ cpu: order.cpu, memory: order.memory, [GPU]: order.gpu }) };
   const requests = Object.fromEntries(Object.entries(order.requests).filter(([name]) => name in limits || order.alone.includes(name)));
   const body: Body = {
+    name: order.name.trim() || undefined,
     namespace: order.namespace || undefined,
     image: order.image.trim() || undefined,
     command: words("command", order.command),

@@ -5,7 +5,7 @@ import { AXES, METHODS, SAMPLED, kindsFor, type AxisForm, type Method, type Orde
 
 /** Fields at which mistakes are shown. */
 export const FIELD_NAMES: ReadonlySet<string> = new Set([
-  "namespace", "image", "command", "args", "params", "space.axes", "space.points", "space.samples", "space.seed", "space.where", "parallelism", "points_per_pod", "retries", "retries_per_point",
+  "name", "namespace", "image", "command", "args", "params", "space.axes", "space.points", "space.samples", "space.seed", "space.where", "parallelism", "points_per_pod", "retries", "retries_per_point",
   "max_failed_points", "timeout_seconds", "cpu", "memory", "resources", "metadata", "env", "network", "reuse", "batch",
 ]);
 
@@ -34,6 +34,7 @@ export function orderForm(order: Order, errors: Errors, change: Change, may: { k
       ${may.namespaces.length > 1
         ? html`<div class="field"><label for="f-namespace">Namespace</label><select id="f-namespace" @change=${(event: Event) => change({ namespace: (event.target as HTMLSelectElement).value })}>${may.namespaces.map((one) => html`<option value=${one} ?selected=${one === order.namespace}>${one}</option>`)}</select>${mistakes("namespace", errors)}</div>`
         : ""}
+      ${field("name", "name", "Name", { hint: "Empty: a name is made for it." })}
       ${field("image", "image", "Image", { hint: "Empty: the installation's own." })}
       ${field("command", "command", "Command", { hint: "As in a shell. Empty: that of the image, or of the installation.", placeholder: "python -m simops_sim" })}
       ${field("args", "args", "Arguments")}
