@@ -237,8 +237,9 @@ def test_a_mishap_with_one_request_repeats_that_request_only(
     told = pod.start().finish()
     assert between.mishaps == [mishap]
     assert bundle(store, told) == {"noise": content}
-    # Of an upload whose number was lost on its way nobody knows; the store ends it.
-    assert len(store.unfinished(pod.key)) == ((mishap, request_line) == ("lost", "POST ?uploads"))
+    # Of an upload whose number was lost on its way nobody knows; the store ends it. Where the connection was cut it may have begun one or not.
+    unknown = {"lost": {1}, "cut": {0, 1}}.get(mishap, {0}) if request_line == "POST ?uploads" else {0}
+    assert len(store.unfinished(pod.key)) in unknown
     assert sum("partNumber=1&" in line for line in requests) == 1
     assert sum("partNumber=3&" in line for line in requests) == 1
 
