@@ -48,9 +48,9 @@ from simops_operator.workqueue import WorkQueue
 log = logging.getLogger(__name__)
 
 TABLE_SECONDS = 10.0
+"""How often the table is written while a round runs; until then its lines are in memory."""
 UNWRITTEN_SIZE = 4 << 20
 """Characters of lines that are in memory at most until they are written, whatever the time."""
-"""How often the table is written while a round runs; until then its lines are in memory."""
 _STATUS_SECONDS = 1.0
 _STATUS_BYTES_A_SECOND = 50_000
 """Large statuses are written less often: etcd keeps every version of an object for a while."""
