@@ -42,7 +42,7 @@ def test_no_secret_is_made_and_each_program_has_a_role_of_its_own(objects: list[
     assert roles == {
         "simops-operator": "simops-operator",
         "simops-gateway": "simops-gateway",
-        "simops-simulation": "simops-simulation",
+        "simops-simulation": "simops-simulation-simulations",
     }
 
 
