@@ -11,6 +11,15 @@ from simops_cli.core.inputs import InputError
 _SIZE = (90, 25)
 
 
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a table as JSON with its parameters and metrics as columns, named as in the table as CSV."""
+    params, metrics = (dict(row.get(name) or {}) for name in ("params", "metrics"))
+    first = {name: value for name, value in row.items() if name not in ("params", "metrics")}
+    for kind, values in (("params", params), ("metrics", metrics)):
+        first |= {f"{kind}.{name}" if name in first else name: value for name, value in values.items()}
+    return first
+
+
 def drawn(
     rows: Sequence[Mapping[str, Any]],
     metric: str,
@@ -26,7 +35,7 @@ def drawn(
     Raises:
         InputError: no row has these; it says what there is.
     """
-    columns = list(rows[0]) if rows else []
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     for name in filter(None, (metric, x, y, group)):
         if name not in columns:
             raise InputError(f"the table has no column {name}; it has {', '.join(columns) or 'no rows yet'}")

@@ -81,7 +81,21 @@ class Gateway:
             return self._client.job(identity)
 
     def _sweep(self, identity: str) -> Sweep:
-        return self._client.get_sweep(identity)
+        try:
+            return self._client.get_sweep(identity)
+        except NotFound as error:
+            try:
+                self._client.job(identity)
+            except NotFound:
+                raise error from None
+            raise InputError(f"{identity} is a run, and this is for sweeps: simops get {identity} shows it") from error
+
+    def _is_sweep(self, identity: str) -> bool:
+        try:
+            self._client.get_sweep(identity)
+        except SimOpsError:
+            return False
+        return True
 
     def stats(self) -> Stats:
         return self._client.stats(namespace=self._namespace)
@@ -93,7 +107,14 @@ class Gateway:
     def logs(
         self, identity: str, *, follow: bool, tail: int | None, attempt: int | None, timestamps: bool
     ) -> Iterator[str]:
-        job = self._client.job(identity)
+        try:
+            job = self._client.job(identity)
+        except NotFound as error:
+            if self._is_sweep(identity):
+                raise InputError(
+                    f"{identity} is a sweep, whose points have the logs: simops logs {identity}-0"
+                ) from error
+            raise
         yield from job.logs(follow=follow, tail=tail, attempt=attempt, timestamps=timestamps)
 
     # Changing

@@ -112,14 +112,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted; the same command continues")
         return 130
-    say(f"\nDone in {elapsed(time.monotonic() - start)}. The cluster stays up until `make down`. To look around:")
+    named = "" if arguments.cluster == "simops" else f" CLUSTER={arguments.cluster}"
+    say(
+        f"\nDone in {elapsed(time.monotonic() - start)}. The cluster stays up until `make down{named}`. To look around:"
+    )
     print(f"export KUBECONFIG={cluster.kubeconfig} PATH={Path(cluster.kubectl()[0]).parent}:$PATH", flush=True)
     say("kubectl get simjob; kubectl describe simjob heat")
-    say("By REST (docs/rest.md; in a browser http://127.0.0.1:8000/docs):")
+    say("By REST (docs/rest.md; in a browser http://127.0.0.1:8000/ui, and the calls at /docs):")
     say(
         f"kubectl -n {installation.NAMESPACE} port-forward service/{gateway.SERVICE} 8000:80 & GATEWAY=http://127.0.0.1:8000"
     )
     if not arguments.up_only:
         say(f"TOKEN=$(kubectl -n {NAMESPACE} create token {gateway.PERSON})")
     say('curl -H "Authorization: Bearer $TOKEN" $GATEWAY/api/v1/jobs')
+    say("Or by the command (docs/command.md): SIMOPS_SERVER=$GATEWAY SIMOPS_TOKEN=$TOKEN .venv/bin/simops list")
     return 0

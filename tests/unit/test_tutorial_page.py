@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import tutorial
 import yaml
 
+from localcluster import packages
 from simops_crds.space import expand
 from simops_crds.v1alpha1 import SimulationSweepSpec
 from simops_images import own
@@ -90,11 +92,16 @@ def test_the_shell_simulation_of_the_page_about_images_keeps_the_contract(tmp_pa
     page = (tutorial.PAGE.parent / "own-image.md").read_text(encoding="utf-8")
     found = re.search(r"^```sh\n(#!/bin/sh\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert found
-    script = tmp_path / "decay.sh"
+    script = tmp_path / "disc.sh"
     script.write_text(found[1])
-    command = ["sh", str(script), "--n", "10000", "--rate", "2", "--seed", "3"]
-    subprocess.run(command, env={**os.environ, "SIMOPS_OUTPUTS": str(tmp_path)}, check=True, timeout=60)
-    assert json.loads((tmp_path / "metrics.json").read_text())["mean_life"] == pytest.approx(0.5, rel=0.05)
+    packages.ensure_packages(packages.missing_shells)
+    (tmp_path / "awk").symlink_to(shutil.which("busybox") or "")  # as in the test image that the page builds on
+    for path in (os.environ["PATH"], f"{tmp_path}:{os.environ['PATH']}"):
+        command = ["sh", str(script), "--n", "10000", "--radius", "2", "--seed", "3"]
+        environment = {**os.environ, "SIMOPS_OUTPUTS": str(tmp_path), "PATH": path}
+        subprocess.run(command, env=environment, check=True, timeout=60)
+        assert json.loads((tmp_path / "metrics.json").read_text())["area"] == pytest.approx(12.566, rel=0.05)
+        (tmp_path / "metrics.json").unlink()
     sweep = re.search(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert sweep
     spec = SimulationSweepSpec.model_validate(yaml.safe_load(sweep[1])["spec"])

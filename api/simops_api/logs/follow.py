@@ -61,7 +61,7 @@ class Follower:
                     await self._run.wait(None, _LONGEST_PAUSE)
                     yield self._news()
             pod = attempt.pod
-            yield _json("attempt", {"attempt": attempt.number, "pod": pod})
+            yield said("attempt", {"attempt": attempt.number, "pod": pod})
             async with aclosing(self._attempt(attempt)) as parts:
                 async for part in parts:
                     yield part
@@ -198,34 +198,48 @@ class Follower:
                 yield event(f"the node has rotated the log; {words}", name="gap")
         async with aclosing(stored.lines(self._store, kept, place.at if place else 0)) as batches:
             async for batch in batches:
-                if new := _beyond(batch, place):
+                if new := beyond(batch, place):
                     yield self._encoded(attempt.pod, new, 0)
 
     # Words
     def _encoded(self, pod: str, pieces: list[Piece], shift: int) -> bytes:
-        out = [
-            event(piece.data.decode(errors="replace"), name="line" if piece.whole else "part", id=str(place))
-            for piece in pieces
-            if (place := piece.position(pod, shift))
-        ]
         self._place = pieces[-1].position(pod, shift)
-        return b"".join(out)
+        return encoded(pod, pieces, shift)
 
     def _news(self) -> bytes:
         fields = self._run.found.fields
-        state = {name: fields[name] for name in ("status", "reason", "message") if name in fields}
-        told = (state.get("status"), state.get("reason"))
+        told = (fields.get("status"), fields.get("reason"))
         if told == self._told or self._run.found.finished:
             return b""
         self._told = told
-        return _json("status", state)
+        return news(self._run.found)
 
 
-def _json(name: str, value: Any) -> bytes:
+def encoded(pod: str, pieces: list[Piece], shift: int = 0) -> bytes:
+    """Return the events of some lines."""
+    return b"".join(
+        event(
+            piece.data.decode(errors="replace"),
+            name="line" if piece.whole else "part",
+            id=str(piece.position(pod, shift)),
+        )
+        for piece in pieces
+    )
+
+
+def news(found: Found) -> bytes:
+    """Return the event that says how a run stands."""
+    return said(
+        "status", {name: found.fields[name] for name in ("status", "reason", "message") if name in found.fields}
+    )
+
+
+def said(name: str, value: Any) -> bytes:
+    """Return an event whose data are JSON."""
     return event(json.dumps(value, ensure_ascii=False, separators=(",", ":")), name=name)
 
 
-def _beyond(pieces: list[Piece], place: Position | None) -> list[Piece]:
+def beyond(pieces: list[Piece], place: Position | None) -> list[Piece]:
     """Return what comes after a place."""
     if place is None or pieces[-1].at < place.at:
         return pieces if place is None else []

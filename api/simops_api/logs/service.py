@@ -20,6 +20,8 @@ from simops_api.logs.attempts import Attempt, attempts_of, log_key, prefix_of
 from simops_api.logs.feed import Hub
 from simops_api.logs.follow import Follower
 from simops_api.logs.pods import PodLogs
+from simops_api.logs.points import POD as POINT_POD
+from simops_api.logs.points import point_events
 from simops_api.logs.position import Position, parse_position
 from simops_api.records import seconds_of
 from simops_api.settings import Settings
@@ -189,6 +191,8 @@ class Logs:
                 raise mistake(LAST_EVENT_ID, "is no id of an event of this stream", "header")
         found = await self._lookup.find(caller, job_id)
         self.streams.check(caller)
+        if found.place is not None:
+            return await self._point_lines(caller, job_id, found, number, place)
         if place is not None and not place.pod.startswith(f"{kubernetes_job_name(found.name, found.uid)}-"):
             raise mistake(LAST_EVENT_ID, "is the id of an event of another job", "header")
         attempts = await self._attempts(found)
@@ -199,6 +203,27 @@ class Logs:
         if found.finished and (attempt is None or attempt.stored is None) and self._has_expired(found):
             raise self._nothing(found)
         return self._follow(caller, job_id, found, attempt, place)
+
+    async def _point_lines(
+        self, caller: Caller, job_id: str, found: Found, number: int | None, place: Position | None
+    ) -> AsyncGenerator[bytes, None]:
+        if place is not None and place.pod != POINT_POD:
+            raise mistake(LAST_EVENT_ID, "is the id of an event of another job", "header")
+
+        async def read(now: Found) -> AsyncGenerator[bytes, None]:
+            return (await self._point_text(now, number, None, timestamps=False)).body
+
+        if found.finished:  # what is refused is refused before it begins
+            await (await read(found)).aclose()
+
+        async def events() -> AsyncGenerator[bytes, None]:
+            with self._cache.watching(found.id) as changes:
+                run = Track(found, lambda: self._lookup.find(caller, job_id), changes)
+                async with aclosing(point_events(run, place, read)) as parts:
+                    async for part in parts:
+                        yield part
+
+        return events()
 
     async def _follow(
         self, caller: Caller, job_id: str, found: Found, attempt: Attempt | None, place: Position | None

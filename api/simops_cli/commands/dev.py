@@ -1,5 +1,6 @@
 """`simops dev run`."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -65,6 +66,8 @@ def run(
     is_program = program or not (image or (shutil.which(what) is None and not what.startswith((".", "/"))))
     if is_program and shutil.which(what) is None:
         raise InputError(f"{what} is no program: it is not there, or may not be executed")
+    if not is_program and not image and Path(what).is_file():
+        raise InputError(f"{what} is a file of this folder: did you mean ./{what}? (--image says that it is an image)")
     chosen = "" if is_program else _engine(engine, what)
     outputs, log = _made(out, for_others=not is_program)
     with tempfile.TemporaryDirectory() as scratch:
@@ -82,8 +85,10 @@ def run(
         try:
             ended = one.go(timeout)
         except OSError as error:
+            _unmade(outputs, log)
             raise InputError(f"{what} cannot be started: {error}") from error
     if ended.code == _ENGINE_FAILED and not is_program:
+        _unmade(outputs, log)
         raise InputError(f"{chosen} could not start {what}; what it says is above")
     _tell(ended, local.left_in(outputs), outputs, log, is_program=is_program)
     if ended.interrupted:
@@ -125,6 +130,13 @@ def _made(out: Path, *, for_others: bool) -> tuple[Path, Path]:
     if for_others:  # the user of a container is another one
         outputs.chmod(outputs.stat().st_mode | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
     return outputs, log
+
+
+def _unmade(outputs: Path, log: Path) -> None:
+    """Remove what was made for a run that did not start, so that the next try finds nothing in its way."""
+    log.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something is in it
+        outputs.rmdir()
 
 
 def _tell(ended: local.Ended, left: local.Left, outputs: Path, log: Path, *, is_program: bool) -> None:

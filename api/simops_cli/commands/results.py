@@ -14,6 +14,7 @@ from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Picture
 from simops_cli.watching import arriving
+from simops_client.core.requests import archive_path
 
 
 class TableForm(StrEnum):
@@ -40,14 +41,32 @@ def result(
     identity: common.Identity,
     out: Out = None,
     unpack: Annotated[bool, typer.Option("--unpack/--zip", help="Unpack it, or leave the zip as it is.")] = True,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Into a folder that has other files already; those of the same names are replaced."
+        ),
+    ] = False,
 ) -> None:
     """Bring what a run or sweep has left here, by default into a folder of its name. What was broken off goes on; checksums are checked."""
     folder = out or Path(identity)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: --out names a folder")
+    if unpack and not overwrite and _is_of_others(folder, identity):
+        raise InputError(
+            f"{folder} has files in it already: name another folder by --out, or replace them by --overwrite"
+        )
     hints.resume_by(f"what has arrived is kept. Go on by: simops result {identity} --out {folder}")
     quiet = common.options(context).quiet
     with common.backend(context) as there, arriving(folder, identity, unpack=unpack, quiet=quiet):
         path = there.result(identity, folder, unpack=unpack)
     terminal.out(str(path))
+
+
+def _is_of_others(folder: Path, identity: str) -> bool:
+    """Whether a folder has something in it, and not what an earlier try for this result has brought."""
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return bool(names) and not any(name.startswith(archive_path(folder, identity, hidden=True).name) for name in names)
 
 
 def files(context: typer.Context, identity: common.Identity, form: common.FormOption = Form.TABLE) -> None:
@@ -128,5 +147,5 @@ def _in_terminal(
 
     from simops_cli import chart  # noqa: PLC0415 - the drawing library is slow to load
 
-    rows = json.loads(there.table(identity, "json"))
+    rows = [chart.flat(row) for row in json.loads(there.table(identity, "json"))]
     terminal.out(chart.drawn(rows, metric, x, y, group, is_log=is_log, colour=terminal.is_watched()))

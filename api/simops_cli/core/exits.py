@@ -28,7 +28,7 @@ class Exit(IntEnum):
     FORBIDDEN = 6, "No valid token, or no permission."
     UNREACHABLE = 7, "Gateway or cluster does not answer, or cannot now."
     REFUSED = 8, "What was asked for is wrong; the fields are named, nothing was made."
-    CONFLICT = 9, "Not in this state: finished already, or no result yet."
+    CONFLICT = 9, "Not in this state: finished already, no result yet, or the name is taken."
     TIMEOUT = 10, "--timeout was over first; what was waited for goes on."
     DAMAGED = 11, "What was downloaded is not what was announced."
     UNHEALTHY = 12, "`simops doctor` has found something that is wrong."
@@ -60,10 +60,19 @@ def of_error(error: BaseException) -> Exit:
     return next((code for kind, code in kinds if isinstance(error, kind)), Exit.ERROR)
 
 
+_REMEDIES: dict[type[BaseException], str] = {
+    errors.Unauthorized: "; sign in by simops login, or name a token by --token-file or SIMOPS_TOKEN "
+    "(kubectl create token NAME makes one)",
+    errors.Unavailable: "; simops doctor looks for what is wrong",
+}
+
+
 def words(error: BaseException) -> str:
     """Return the message of an error for the person at the terminal: one line, and one more for each field."""
     if isinstance(error, errors.SimOpsError):
-        fields = "".join(f"\n  {one.field or 'the request'}: {one.message}" for one in error.errors)
+        # What the sentence says already is not said again.
+        news = [one for one in error.errors if one.message not in error.detail]
+        fields = "".join(f"\n  {one.field or 'the request'}: {one.message}" for one in news)
         tail = f" (request {error.request_id})" if error.request_id else ""
-        return f"{error.detail}{fields}{tail}"
+        return f"{error.detail}{fields}{tail}{_REMEDIES.get(type(error), '')}"
     return str(error) or type(error).__name__
