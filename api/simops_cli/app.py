@@ -1,6 +1,7 @@
 """The command line of `simops`."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -97,8 +98,16 @@ def _name() -> str:
     return "kubectl simops" if called.startswith("kubectl-simops") else "simops"
 
 
+class _Saying(logging.Handler):
+    """Tells what the client has to say while it waits."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        terminal.say(record.getMessage())
+
+
 def main() -> None:
     """Be the command."""
+    logging.getLogger("simops_client").addHandler(_Saying())
     signal.signal(signal.SIGTERM, _terminated)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):

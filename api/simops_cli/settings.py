@@ -85,7 +85,11 @@ def forget(file: Path) -> bool:
 
 
 def target(options: Options, saved: Saved, environment: Mapping[str, str] = os.environ) -> Target:
-    """Return what to talk to. A token that was saved is sent to the gateway that it was saved for, and to no other."""
+    """Return what to talk to. A token that was saved is sent to the gateway that it was saved for, and to no other.
+
+    Raises:
+        InputError: there is no file of the token.
+    """
     namespace = options.namespace or environment.get("SIMOPS_NAMESPACE")
     if options.direct:
         return Target(None, namespace=namespace)
@@ -94,6 +98,8 @@ def target(options: Options, saved: Saved, environment: Mapping[str, str] = os.e
         return Target(None, namespace=namespace)
     is_saved = server.rstrip("/") == saved.server.rstrip("/")
     file = options.token_file or environment.get("SIMOPS_TOKEN_FILE")
+    if file and not Path(file).exists():
+        raise InputError(f"there is no file {file}, which is to have the token")
     token: str | Path | None = Path(file) if file else environment.get("SIMOPS_TOKEN")
     if token is None and is_saved:
         token = Path(saved.token_file) if saved.token_file else saved.token or None

@@ -152,6 +152,7 @@ def test_a_space_is_checked_at_the_door_with_the_count_that_it_would_have_made()
         ({"axes": axes}, "space", "1,000,000 points"),
         ({"axes": axes[:1], "where": "a +"}, "space.where", "a +"),
         ({"axes": axes[:1], "where": "b > 1"}, "space.where", "b"),
+        ({"axes": [{"name": "a", "values": [1, 2]}], "where": "a > 5"}, "space.where", "none of the 2 points is left"),
     ):
         with pytest.raises(ProblemError) as caught:
             manifest({"command": ["run"], "space": space})

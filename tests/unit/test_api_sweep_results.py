@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -230,6 +230,20 @@ async def test_a_point_is_a_job_with_its_result() -> None:
     assert (document["metrics"], document["exit_code"], document["seconds"]) == ({"error": 0.25}, 0, 0.5)
     assert document["artifacts"]["bundle"].endswith("/rounds/0/0/pod-0.zip")
     assert Point.model_validate(point_row(record, row)).metrics == {"error": 0.25}
+
+
+async def test_a_point_says_how_it_failed_and_what_is_wrong_with_its_metrics() -> None:
+    record, kept = swept(20, 4, failed=1)
+    rows = await Shelf(kept.store).rows(record, range(4))
+    assert json.loads(point_document(record, 1, rows[1]))["message"] == "exited with code 3: its log says more"
+    odd = {
+        "a FIFO": "metrics.json: a FIFO",
+        "metrics.json: 1 values are no finite numbers: a": "metrics.json: 1 values are no finite numbers: a",
+    }
+    for error, message in odd.items():
+        row = replace(rows[2], result={**(rows[2].result or {}), "metricsError": error})
+        assert json.loads(point_document(record, 2, row))["message"] == message
+    assert "message" not in json.loads(point_document(record, 0, rows[0]))
 
 
 async def test_points_of_a_sweep_that_are_not_what_the_index_says_are_told_as_such() -> None:

@@ -146,6 +146,21 @@ async def test_a_log_that_may_not_be_read_is_not_tried_again(kind: str) -> None:
 
 
 @both
+async def test_a_gateway_that_is_away_is_told_once_and_so_is_its_return(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = [httpx.ConnectError("refused")] * 6
+    gateway = Gateway(told(job()), streamed(line(0), CUT), *away, streamed(line(1), event("end", {})))
+    with asking(kind, gateway) as (client, _):
+        assert await log_of(client, follow=True) == ["line 0", "line 1"]
+    said = [record.getMessage() for record in caplog.records if record.name == "simops_client"]
+    assert [text.partition(";")[0] for text in said] == [
+        "the gateway did not answer: refused",
+        "the gateway answers again",
+    ]
+
+
+@both
 async def test_a_gateway_that_is_gone_for_long_is_given_up(kind: str) -> None:
     gateway = Gateway(told(job()), streamed(line(0), CUT), httpx.ConnectError("refused"))
     with asking(kind, gateway) as (client, slept), pytest.raises(Unavailable, match="refused"):

@@ -14,8 +14,8 @@ from simops_api.settings import Settings
 from simops_api.uploads.lists import List, Uploaded, list_of
 from simops_crds.kinds import MAX_VALUES, SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_crds.names import ANNOTATION_IDEMPOTENCY, API_VERSION
-from simops_crds.space import SpaceError, check
-from simops_crds.v1alpha1 import Method, SimulationJobSpec, SimulationSweepSpec, SweepTemplate
+from simops_crds.space import SpaceError, check, count, expand
+from simops_crds.v1alpha1 import Method, SimulationJobSpec, SimulationSweepSpec, Space, SweepTemplate
 
 Manifest = dict[str, Any]
 
@@ -24,6 +24,8 @@ _MAX_OBJECT_BYTES = 1_400_000
 """etcd takes 1.5 MiB, and the API server adds to an object."""
 _MAX_POINTS = 10_000
 """Points that are written into an object, by its schema."""
+_TRIED = 1000
+"""Of spaces with no more points than this, ``where`` is tried before the object is made; a thousand take milliseconds."""
 _TEMPLATE_FIELDS = frozenset(SweepTemplate.model_fields)
 _JOB_FIELDS = frozenset(SimulationJobSpec.model_fields)
 _SWEEP_FIELDS = (_JOB_FIELDS | frozenset(SimulationSweepSpec.model_fields)) - _TEMPLATE_FIELDS - {"space"}
@@ -123,13 +125,23 @@ def _sweep_spec(request: JobRequest, image: str, settings: Settings, upload: Upl
     spec["template"] = template
     try:
         parsed = SimulationSweepSpec.model_validate(spec)
-        check(parsed.space, parsed.template.params or {}, settings.max_sweep_points)
+        shared = parsed.template.params or {}
+        check(parsed.space, shared, settings.max_sweep_points)
+        if _is_soon_tried(parsed.space):
+            expand(
+                parsed.space, shared, settings.max_sweep_points
+            )  # so that one that leaves no point is refused at once
     except ValidationError as error:
         raise mistakes(error.errors(include_url=False, include_input=False), "body") from error
     except SpaceError as error:
         text = str(error).removeprefix(f"{error.field}: ")
         raise mistake(error.field.removeprefix("spec."), text) from error
     return spec
+
+
+def _is_soon_tried(space: Space) -> bool:
+    """Whether ``where`` is tried for all points in no time; drawing samples loads scipy."""
+    return space.where is not None and space.points_from is None and space.samples is None and count(space) <= _TRIED
 
 
 def upload_of(request: JobRequest) -> List | None:

@@ -9,8 +9,9 @@ from typing import Any
 from simops_api.jobs.ids import point_id, sibling_id
 from simops_api.moments import format_moment
 from simops_api.sweeps.records import SweepRecord
-from simops_crds.names import FINAL_PHASES, Phase, key_prefix, sweep_prefix
+from simops_crds.names import FINAL_PHASES, Phase, Reason, key_prefix, sweep_prefix
 
+_METRICS = "metrics.json"
 _POINT = re.compile(r"(?P<sweep>.+)-(?P<index>0|[1-9][0-9]{0,6})")
 
 
@@ -124,7 +125,7 @@ def point_document(record: SweepRecord, index: int, row: Row | None = None) -> b
         "status": phase,
         "params": row.params if row is not None else params_of(record, index),
         "cancelled": phase == Phase.CANCELLED,
-        **(_result(record, row) if row is not None and phase in FINAL_PHASES else {}),
+        **(_result(record, row) | _message(row) if row is not None and phase in FINAL_PHASES else {}),
     }
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
@@ -140,6 +141,17 @@ def _result(record: SweepRecord, row: Row) -> dict[str, Any]:
         "artifacts": _artifacts(record, row) or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _message(row: Row) -> dict[str, str]:
+    """Return what there is to say of how a point has ended, as the message of a run."""
+    code, error = row.told("exitCode"), row.told("metricsError")
+    words = [f"exited with code {code}: its log says more"] if code and row.told("reason") == Reason.EXIT_CODE else []
+    if error:
+        words.append(str(error) if str(error).startswith(_METRICS) else f"{_METRICS}: {error}")
+    elif row.told("metricsCut"):
+        words.append(f"not all of its metrics fit into the table, its {_METRICS} has them")
+    return {"message": "; ".join(words)} if words else {}
 
 
 def _artifacts(record: SweepRecord, row: Row) -> dict[str, Any]:

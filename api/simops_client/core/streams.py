@@ -1,5 +1,6 @@
 """A stream of events that outlives its connections: after each cut it goes on behind the last event that was had."""
 
+import logging
 from typing import Any
 
 import httpx
@@ -11,11 +12,14 @@ from simops_client.core.session import Session
 from simops_client.core.sse import Event, Reader
 from simops_client.errors import SimOpsError, TooManyRequests, Unavailable
 
+log = logging.getLogger("simops_client")
 SILENCE_SECONDS = 60.0
 """Who hears nothing for so long is not connected any more: a gateway says something every 15 seconds."""
 PATIENCE_SECONDS = 600.0
 """When nobody has answered for so long, it is given up."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+_TELL_AFTER = 4
+"""So many tries in a row without an answer, some five seconds, are worth a word."""
 _MEDIA = "text/event-stream"
 
 
@@ -27,10 +31,14 @@ class Patience:
         self._clock = session.clock
         self._heard = session.clock()
         self._cuts = 0
+        self._unanswered = 0
 
     def heard(self) -> None:
         """Note that the gateway has answered."""
         self._heard = self._clock()
+        if self._unanswered >= _TELL_AFTER:
+            log.warning("the gateway answers again")
+        self._unanswered = 0
 
     def renew(self) -> None:
         """Note that it went on: the next pause is a short one again."""
@@ -45,6 +53,13 @@ class Patience:
         if self._clock() - self._heard > PATIENCE_SECONDS:
             raise error
         self._cuts += 1
+        self._unanswered += 1
+        if self._unanswered == _TELL_AFTER:
+            log.warning(
+                "%s; trying again for %.0f minutes (is a port-forward still there?)",
+                error.detail,
+                PATIENCE_SECONDS / 60,
+            )
         pause: float = min(_FIRST_PAUSE * 2 ** min(self._cuts - 1, 10), _LONGEST_PAUSE)
         return max(pause, min(error.retry_after or 0.0, SILENCE_SECONDS))
 
