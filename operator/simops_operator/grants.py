@@ -1,7 +1,8 @@
 """Keys of the embedded store for each namespace of simulations: they open the namespace's part of the bucket and nothing else.
 
 Whoever may read Secrets in such a namespace has them, and could with better ones read and change what other namespaces have. The chart draws the keys;
-here they are made known to MinIO, as service accounts of its administrator with a policy of their own.
+here they are made known to MinIO, as users of their own with a policy each. Not as service accounts: of one and the same user each may list and delete
+the others, whatever its policy denies.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def policy_of(bucket: str, namespace: str) -> dict[str, Any]:
                 "Action": ["s3:PutObject"],
                 "Resource": [f"{arn}/{key}" for key in _of_the_operator(namespace)],
             },
-            # Who may ask for service accounts is told the names of all others, and of the key that all of them belong to.
+            # A user needs nothing of the administration, not even keys of its own.
             {"Effect": "Deny", "Action": ["admin:*"]},
             # Without the right to list, an object that is not there could not be told from one that may not be read.
             {
@@ -77,10 +78,17 @@ def make_known(admin: MinioAdmin, bucket: str, grant: Grant) -> None:
     Raises:
         MinioAdminException, urllib3.exceptions.HTTPError: MinIO did not do it.
     """
-    policy = policy_of(bucket, grant.namespace)
+    _forget_service_account(admin, grant.access)
+    name = f"simops-{grant.namespace}"
+    admin.policy_add(name, policy=policy_of(bucket, grant.namespace))
+    admin.user_add(grant.access, grant.secret)
+    admin.policy_set(name, user=grant.access)
+
+
+def _forget_service_account(admin: MinioAdmin, access: str) -> None:
+    """Remove what earlier versions have made of these keys: a user cannot have the name of a service account."""
     try:
-        admin.get_service_account(grant.access)
+        admin.get_service_account(access)
     except MinioAdminException:
-        admin.add_service_account(access_key=grant.access, secret_key=grant.secret, policy=policy)
-    else:
-        admin.update_service_account(access_key=grant.access, secret_key=grant.secret, policy=policy)
+        return
+    admin.delete_service_account(access)

@@ -15,6 +15,7 @@ from integration.servers import ACCESS, SECRET, Server
 from integration.sidecar import Sidecar
 from minio import Minio, MinioAdmin, S3Error
 from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
 from urllib3 import HTTPHeaderDict
 
 from simops_operator.grants import Grant, make_known
@@ -175,6 +176,55 @@ def test_they_make_no_keys_and_no_buckets(known: Server) -> None:
         limited.user_list()
     with pytest.raises(S3Error):
         client(known, LAB).make_bucket("mine")
+
+
+def test_they_neither_see_nor_remove_the_keys_of_others(known: Server) -> None:
+    limited = MinioAdmin(
+        endpoint=f"127.0.0.1:{known.port}", credentials=StaticProvider(LAB.access, LAB.secret), secure=False
+    )
+    mine = Grant("lab", "mine-01234567", "mine-0123456789")
+    calls: list[Callable[[], str]] = [
+        lambda: limited.list_service_account(""),
+        lambda: limited.list_service_account(OTHER.access),
+        lambda: limited.list_service_account(ACCESS),
+        lambda: limited.get_service_account(OTHER.access),
+        lambda: limited.delete_service_account(OTHER.access),
+        lambda: limited.user_info(OTHER.access),
+        lambda: limited.user_remove(OTHER.access),
+        lambda: limited.user_disable(OTHER.access),
+        lambda: limited.user_add(OTHER.access, "another-secret-0123"),
+        lambda: limited.user_add(LAB.access, "another-secret-0123"),
+        lambda: limited.policy_add("simops-other", policy={"Version": "2012-10-17", "Statement": []}),
+        lambda: limited.policy_set("consoleAdmin", user=LAB.access),
+        lambda: limited.add_service_account(access_key=mine.access, secret_key=mine.secret),
+    ]
+    for number, call in enumerate(calls):
+        try:
+            told = call()
+        except MinioAdminException:
+            continue
+        assert OTHER.access not in told, number
+        assert ACCESS not in told, number
+    # To delete a service account that is none is answered with success; what counts is what has become of the keys.
+    put(known, OTHER, "jobs/other/a/still")
+    put(known, LAB, "jobs/lab/a/still")
+    for grant in (LAB, mine):
+        with pytest.raises(S3Error):
+            put(known, grant, "jobs/other/a/not")
+
+
+def test_keys_of_an_earlier_version_become_those_of_a_user(minio_store: Server) -> None:
+    old = Grant("lab", "old-lab-keys-0123", "lab-secret-0123456789")
+    root = admin(minio_store)
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}]}
+    root.add_service_account(access_key=old.access, secret_key=old.secret, policy=everything)
+    for _ in range(2):
+        make_known(root, minio_store.bucket, old)
+        put(minio_store, old, "jobs/lab/a/b")
+    with pytest.raises(S3Error):
+        put(minio_store, old, "jobs/other/a/b")
+    with pytest.raises(MinioAdminException):
+        root.get_service_account(old.access)
 
 
 def test_keys_that_were_changed_replace_the_old_ones(known: Server) -> None:
