@@ -1,6 +1,5 @@
 """Every call that the gateway makes to the API server, and nothing else. Async; nothing here decides anything."""
 
-import json
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from simops_crds.kinds import KINDS, Kind
 from simops_crds.names import ANNOTATION_TRACEPARENT, GROUP, VERSION
 from simops_io import tracing
 from simops_io.kube import MERGE_PATCH, ApiError, KubeDict, Transport, error_of, lines
+from simops_io.untrusted import loads
 
 __all__ = ["ApiError", "Cluster", "KubeDict", "UnreachableError"]
 
@@ -215,7 +215,7 @@ def parse(data: bytes) -> KubeDict:
         UnreachableError: it is none; something between here and the API server has answered.
     """
     try:
-        value = json.loads(data)
+        value = loads(data)
     except ValueError as error:
         raise UnreachableError(f"no JSON but {data[:100]!r}") from error
     if not isinstance(value, dict):

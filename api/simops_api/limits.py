@@ -2,18 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from simops_api.auth.caller import Caller
 from simops_api.errors import ProblemError, response_of
 
 _MAX_URL_BYTES = 16 << 10
 _MAX_HEADER_BYTES = 32 << 10
 _DRAIN_BYTES = 32 << 20
 _DRAIN_SECONDS = 5.0
+_HELD_BYTES = 64 << 20
+"""Of bodies that are being read, all together."""
+_SHARES = 4
+"""One caller may have this part of them."""
+_SMALL_BYTES = 64 << 10
 
 
 class HeadLimit:
@@ -50,13 +57,30 @@ def _fault_of(scope: Scope) -> ProblemError | None:
 
 
 class BodyLimit:
-    """Refuses a body that is longer than allowed. What is too much is never kept."""
+    """Refuses a body that is longer than allowed, and those that are too many at once. What is too much is never kept."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, paths: Mapping[str, int] | None = None) -> None:
-        """``paths`` have limits of their own."""
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, paths: Mapping[str, int] | None = None, streamed: Collection[str] = ()
+    ) -> None:
+        """``paths`` have limits of their own; bodies of the ``streamed`` ones are bounded by who reads them."""
+        self._streamed = frozenset(streamed)
         self._app = app
         self._max_bytes = max_bytes
         self._paths = dict(paths or {})
+        self._held = 0
+        self._by = Counter[str]()
+
+    def _take(self, account: str, size: int) -> bool:
+        """Count bytes that are kept; return whether they may be."""
+        self._held += size
+        self._by[account] += size
+        return self._held <= _HELD_BYTES and self._by[account] <= _HELD_BYTES // _SHARES
+
+    def _give_back(self, account: str, size: int) -> None:
+        self._held -= size
+        self._by[account] -= size
+        if self._by[account] <= 0:
+            del self._by[account]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -71,11 +95,20 @@ class BodyLimit:
             await response_of(ProblemError(413, words))(scope, receive, send)
             return
         read = 0
+        caller = scope.get("state", {}).get("caller")
+        account = caller.account if isinstance(caller, Caller) else ""
+        is_kept = scope["path"] not in self._streamed
 
         async def limited() -> Message:
             nonlocal read
             message = await receive()
-            read += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            read += size
+            # Small ones are let through: who holds much keeps nobody else from asking for a run.
+            if is_kept and not self._take(account, size) and read > _SMALL_BYTES:
+                raise HTTPException(
+                    503, "bodies of too many requests are on their way: send it again", {"Retry-After": "5"}
+                )
             if read > most:
                 if message.get("more_body"):
                     await drain(receive)
@@ -83,7 +116,11 @@ class BodyLimit:
                 raise HTTPException(413, words)
             return message
 
-        await self._app(scope, limited, send)
+        try:
+            await self._app(scope, limited, send)
+        finally:
+            if is_kept:
+                self._give_back(account, read)
 
 
 async def drain(receive: Receive) -> None:

@@ -46,7 +46,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     # Starlette puts each one around those before it: the last is the first to see a request.
     app.add_middleware(Faults)
     longer = {BULK_PATH: settings.max_bulk_body_bytes, POINTS_PATH: settings.max_upload_body_bytes}
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=longer)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=longer, streamed=(POINTS_PATH,))
     app.add_middleware(Gate)
     app.add_middleware(Audit)
     if settings.cors_origins:

@@ -2,7 +2,6 @@
 times the CPU to parse and are not needed to read three fields.
 """
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -11,6 +10,8 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.config import ConfigException
 from kubernetes.aio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+
+from simops_io.untrusted import loads
 
 KubeDict = dict[str, Any]
 
@@ -169,7 +170,7 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def error_of(status: int, data: bytes, retry_after: str | None = None) -> ApiError:
     """Return the error that an answer of the API server tells."""
     try:
-        value = json.loads(data)
+        value = loads(data)
     except ValueError:
         value = None
     if not isinstance(value, dict):

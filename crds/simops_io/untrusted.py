@@ -2,7 +2,43 @@
 
 import json
 import math
+import re
 from typing import Any
+
+MAX_DEPTH = 100
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the value of a JSON text of the API server. What is nested so deeply that it cannot be read is null below ``MAX_DEPTH``.
+
+    Whoever may write an object can have two thousand levels in its ``metadata.managedFields``, which nobody here looks at.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return json.loads(_shallow(text.decode() if isinstance(text, bytes) else text))
+
+
+def _shallow(text: str) -> str:
+    """Return JSON without what is nested more deeply than ``MAX_DEPTH``: null stands there."""
+    out, depth, kept = list[str](), 0, 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                out.append(text[kept : token.start()])
+        elif token[0] in "]}":
+            depth -= 1
+            if depth == MAX_DEPTH:
+                out.append("null")
+                kept = token.end()
+    if depth > MAX_DEPTH:
+        raise ValueError("it has no end")
+    return "".join([*out, text[kept:]])
 
 
 def parse(text: str | bytes) -> Any:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiolimiter import AsyncLimiter
@@ -20,6 +20,7 @@ from simops_io.kube import (
     error_of,
     load_client,
 )
+from simops_io.untrusted import loads
 from simops_operator import metrics
 from simops_operator.clock import CLOCK
 from simops_operator.core.pods import Manifest
@@ -85,7 +86,7 @@ class Cluster:
     ) -> KubeDict:
         await self._limit()
         data = await self._transport.call(method, path, query=query, body=body, content_type=content_type)
-        return json.loads(data) if data else {}
+        return cast(KubeDict, loads(data)) if data else {}
 
     async def _get(self, path: str) -> KubeDict | None:
         try:

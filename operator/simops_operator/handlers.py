@@ -15,6 +15,7 @@ from simops_operator.core.run import run_of
 from simops_operator.core.sweeps.sweep import sweep_of
 from simops_operator.core.sweeps.views import pack_pod, round_job
 from simops_operator.core.views import job_view, pod_view
+from simops_operator.deep import read_deep_objects
 from simops_operator.resync import key_of
 from simops_operator.settings import Settings
 from simops_operator.sweeps import resync as sweep_resync
@@ -36,6 +37,7 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     for noisy in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what fails for good is told by the store
+    read_deep_objects()
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True

@@ -28,7 +28,7 @@ from simops_api.sweeps.models import PlotQuery, Point
 from simops_api.sweeps.points import Row, point_document, point_row
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
 from simops_api.sweeps.shelf import Shelf
-from simops_api.sweeps.table import Columns, columns_of, csv_of, json_of, parquet_of
+from simops_api.sweeps.table import MAX_CELLS, MAX_COLUMNS, Columns, columns_of, csv_of, json_of, parquet_of
 from simops_crds.names import sweep_prefix
 
 SPACE = {"method": "grid", "axes": [{"name": "a", "integers": {"low": 0, "high": 9999}}]}
@@ -282,6 +282,16 @@ async def test_a_parquet_file_has_the_types_of_its_values() -> None:
     assert types["index"] == types["a"] == types["exit_code"] == "int64"
     assert types["length"] == types["error"] == types["seconds"] == "double"
     assert table.column("exit_code").to_pylist()[:5] == [0, 0, 0, 3, 0]
+
+
+def test_what_has_more_names_than_a_table_has_columns_makes_none() -> None:
+    columns = Columns()
+    columns.take([row(0, 1.0, **{f"p{number}": 1 for number in range(MAX_COLUMNS - 1)})])
+    columns.check_cells(MAX_CELLS // MAX_COLUMNS // 2)
+    with pytest.raises(ProblemError, match="take CSV"):
+        columns.check_cells(MAX_CELLS)
+    with pytest.raises(ProblemError, match="take JSON"):
+        columns.take([row(1, 1.0, other=1)])
 
 
 def test_columns_of_one_name_are_told_apart() -> None:

@@ -1,18 +1,16 @@
 """What somebody has put among the results of their own namespace, and what the gateway holds in memory of it."""
 
 import json
+import tracemalloc
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from simops_api.artifacts.service import _parsed
-from simops_api.logs import service
 from simops_api.logs.service import _last_lines
 from simops_operator import resync
 from simops_operator.sweeps import resync as sweeps
-
-LIMIT = 1000
 
 
 async def chunks(*parts: bytes) -> AsyncGenerator[bytes, None]:
@@ -20,20 +18,34 @@ async def chunks(*parts: bytes) -> AsyncGenerator[bytes, None]:
         yield part
 
 
+async def last(number: int, *parts: bytes) -> bytes:
+    return b"".join([part async for part in _last_lines(lambda: chunks(*parts), number)])
+
+
 async def test_the_last_lines_of_a_log_are_those_of_its_end() -> None:
-    assert await _last_lines(chunks(b"a\nb", b"b\nc\n", b"d"), 2) == b"c\nd"
-    assert await _last_lines(chunks(b"a\nb\n"), 9) == b"a\nb\n"
-    assert await _last_lines(chunks(), 9) == b""
+    assert await last(2, b"a\nb", b"b\nc\n", b"d") == b"c\nd"
+    assert await last(2, b"a\nb", b"b\nc\n", b"d\n") == b"c\nd\n"
+    assert await last(1, b"a\n", b"", b"b") == b"b"
+    assert await last(9, b"a\nb\n") == b"a\nb\n"
+    assert await last(0, b"a\nb\n") == b""
+    assert await last(9) == b""
 
 
-async def test_of_a_log_without_an_end_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "_MAX_TAIL", LIMIT)
-    lines = [b"line %d\n" % i for i in range(10_000)]
-    found = await _last_lines(chunks(*lines), 10_000)
-    assert len(found) <= LIMIT
-    assert found.splitlines()[0].startswith(b"line ")
-    assert found.endswith(b"line 9999\n")
-    assert len(await _last_lines(chunks(*[b"x" * 100] * 100), 1)) == LIMIT
+async def test_of_a_log_nothing_is_kept_however_many_lines_are_wanted() -> None:
+    async def bomb() -> AsyncGenerator[bytes, None]:
+        for _ in range(200):
+            yield b"line\n" * 20_000
+
+    tracemalloc.start()
+    try:
+        size = 0
+        async for part in _last_lines(bomb, 3_900_000):
+            size += len(part)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size == 3_900_000 * 5
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,8 @@ def test_a_stop_signal_is_passed_on_and_the_point_gets_no_result(pack: Make) -> 
     one.add(0, "true").add(1, "sh", "-c", tidy).add(2, "true").start()
     until(begun.exists, "the point runs")
     one.stop()
-    until(lambda: b"told" in one.log(1), "the simulation hears it")
+    written = one.outputs / "1" / "log.txt"  # by tee, which begins beside the simulation
+    until(lambda: written.exists() and b"told" in one.log(1), "the simulation hears it")
     # It is told at once that the point did not end by itself: the simulation may not have the time to end.
     assert one.lines()[1:] == [{"stopped": True}]
     one.stop()

@@ -14,6 +14,7 @@ from simops_crds.names import Reason
 from simops_operator.core.sweeps.books import Books, Results, Round, Why
 from simops_operator.core.sweeps.results import (
     MAX_ROW,
+    SPARE_ROWS,
     Gathered,
     Pack,
     corrected,
@@ -301,6 +302,15 @@ def test_what_a_pod_left_of_its_points_is_taken_with_known_fields_alone() -> Non
     line = table_line(first, 1, Pack("pod", 0, ()))
     assert json.loads(line)["metrics"] == {"a": 1.5, "c": 2}
     assert parse_lines(line)[0]["metrics"] == {"a": 1.5, "c": 2}
+
+
+def test_of_a_file_of_results_no_more_lines_are_looked_at_and_no_longer_words_kept_than_a_pod_leaves() -> None:
+    good = b'{"index":0,"exitCode":0}\n'
+    assert lines_left(b"\n" * (SPARE_ROWS + 2) + good, Indexes(((0, 0),)))
+    assert not lines_left(b"\n" * (SPARE_ROWS + 3) + good, Indexes(((0, 0),)))
+    row = json.dumps({"index": 0, "exitCode": 1, "reason": "x" * 100_000, "metricsError": "y" * 20_000}).encode()
+    (line,) = lines_left(row, Indexes(((0, 0),)))
+    assert (len(line["reason"]), len(line["metricsError"])) == (300, 300)
 
 
 def test_of_the_metrics_of_a_point_the_table_has_the_first_8_kib_and_says_so() -> None:

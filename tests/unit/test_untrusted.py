@@ -1,14 +1,20 @@
 """Text of others never does more than not to be read."""
 
+import inspect
 import json
 import math
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from kopf._cogs.clients import api as kopf_api
 
-from simops_io.untrusted import finite, parse
+from simops_io.untrusted import MAX_DEPTH, finite, loads, parse
 from simops_operator.core.views import parse_summary
+from simops_operator.deep import read_deep_objects
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -41,3 +47,43 @@ def test_metrics_that_are_no_finite_numbers_are_left_out() -> None:
     assert summary is not None
     assert summary.metrics == {"a": 1.0}
     assert parse_summary('{"bundle":"b","metrics":{"a":NaN}}') is None
+
+
+def nested(depth: int) -> str:
+    return '{"f:a":' * depth + "{}" + "}" * depth
+
+
+def test_what_is_nested_too_deeply_to_be_read_is_cut_off_and_the_rest_is_there() -> None:
+    text = f'{{"a":[1,"}}]\\"{{"],"deep":{nested(100_000)},"list":{"[" * 50_000}{"]" * 50_000},"z":"end"}}'
+    for form in (text, text.encode()):
+        value = loads(form)
+        assert (value["a"], value["z"]) == ([1, '}]"{'], "end")
+        depth, at = 0, value["deep"]
+        while isinstance(at, dict) and at:
+            depth, at = depth + 1, at["f:a"]
+        assert (depth, at) == (MAX_DEPTH - 1, None)
+    assert loads('{"a":[{"b":null}]}') == {"a": [{"b": None}]}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a":', "[" * 100_000, "nul"])
+def test_what_is_no_json_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - its words are Python's
+        loads(text)
+
+
+async def test_kopf_reads_deep_objects_in_its_lists_and_its_watches() -> None:
+    event = f'{{"type":"ADDED","object":{nested(50_000)}}}'.encode() + b"\n"
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(body=event, content_type="application/json")
+
+    read_deep_objects()
+    app = web.Application()
+    app.router.add_get("/", serve)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        async with session.get(server.make_url("/")) as response:
+            assert (await response.json())["type"] == "ADDED"
+        assert [kopf_api.json.loads(line.decode())["type"] for line in event.splitlines()] == ["ADDED"]  # type: ignore[attr-defined]
+    source = inspect.getsource(kopf_api)
+    assert "yield json.loads(" in source
+    assert "await response.json()" in source

@@ -1,10 +1,11 @@
 """What is given of logs: the text as it is now, or the lines as they come."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from kubernetes.aio import client
 
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 
 POINT_LOG = "log.txt"
 """Where the runner of a sweep keeps what a point prints."""
-
-
-_MAX_TAIL = 16 << 20
-"""Bytes of the last lines of a point's log."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +118,8 @@ class Logs:
         if not found.folder:  # the result of a job, whose log is beside its bundle
             return Text(await self._stored_text(await self._log_of_origin(found), tail), "store", 1)
         content = await self._artifacts.file(found, POINT_LOG)
-        body = content.read(0, content.size)
-        if tail is not None:
-            return Text(_said(await _last_lines(body, tail)), "store", 1)
-        return Text(await _begun(_told(body)), "store", 1)
+        whole = partial(content.read, 0, content.size)
+        return Text(await _begun(_told(whole() if tail is None else _last_lines(whole, tail))), "store", 1)
 
     async def _log_of_origin(self, found: Found) -> StoredObject:
         bundle = str((found.fields.get("artifacts") or {}).get("bundle") or "")
@@ -274,26 +269,20 @@ class Logs:
         )
 
 
-async def _said(text: bytes) -> AsyncGenerator[bytes, None]:
-    yield text
-
-
-async def _last_lines(body: AsyncGenerator[bytes, None], number: int) -> bytes:
-    """Return the last lines of a text, as many of them as 16 MiB hold: whoever wrote it may have packed gigabytes into little."""
-    kept, is_cut = bytearray(), False
-    async with aclosing(body):
+async def _last_lines(whole: Callable[[], AsyncGenerator[bytes, None]], number: int) -> AsyncGenerator[bytes, None]:
+    """Yield the last lines of a text. It is read twice and not kept: whoever wrote it may have packed gigabytes into little."""
+    total, last = 0, b"\n"
+    async with aclosing(whole()) as body:
         async for chunk in body:
-            kept += chunk
-            if len(kept) > 2 * _MAX_TAIL:
-                del kept[:-_MAX_TAIL]
-                is_cut = True
-    if len(kept) > _MAX_TAIL:
-        del kept[:-_MAX_TAIL]
-        is_cut = True
-    lines = bytes(kept).splitlines(keepends=True)
-    if is_cut and len(lines) > 1:
-        del lines[0]
-    return b"".join(lines[max(0, len(lines) - number) :])
+            total, last = total + chunk.count(b"\n"), chunk[-1:] or last
+    left = total + (last != b"\n") - number
+    async with aclosing(whole()) as body:
+        async for chunk in body:
+            begin = 0
+            while left > 0 and (found := chunk.find(b"\n", begin)) >= 0:
+                begin, left = found + 1, left - 1
+            if left <= 0 and begin < len(chunk):
+                yield chunk[begin:]
 
 
 async def _empty() -> AsyncGenerator[bytes, None]:

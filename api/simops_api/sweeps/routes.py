@@ -128,6 +128,7 @@ async def sweep_table(
     record, columns = await gateway.sweeps.table(record)
     headers["Content-Disposition"] = disposition(f"{record.id}.{query.format}")
     if query.format == "parquet":
+        columns.check_cells(record.total)
         content = await parquet_of(record, columns, gateway.shelf.blocks(record))
         return Response(content, 200, headers, PARQUET)
     body = await begun(csv_of(record, columns, gateway.shelf.blocks(record)))

@@ -7,12 +7,16 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from simops_api.errors import ProblemError
 from simops_api.jobs.ids import point_id, sibling_id
 from simops_api.sweeps.points import Row, origin_of, point_row
 from simops_api.sweeps.records import SweepRecord
 
+MAX_COLUMNS = 2000
+MAX_CELLS = 20_000_000
 FIRST = ("index", "id", "status", "reason", "exit_code", "seconds")
 
 
@@ -26,11 +30,36 @@ class Columns:
     """Whether a row has the result of an earlier run: then there is a column that says of which."""
 
     def take(self, rows: Iterable[Row]) -> None:
-        """Take note of what rows have."""
+        """Take note of what rows have.
+
+        Raises:
+            ProblemError: 422, they have more different names than a table has columns.
+        """
         for row in rows:
             self.params.update(row.params)
             self.metrics.update(row.metrics)
             self.reused = self.reused or origin_of(row) is not None
+        if len(self.params) + len(self.metrics) > MAX_COLUMNS:
+            raise ProblemError(
+                422,
+                f"the points of this sweep have more than {MAX_COLUMNS:,} different parameters and metrics, which makes no table: take JSON",
+            )
+
+    def check_cells(self, rows: int) -> None:
+        """See that a table that is made as a whole is not too large for that.
+
+        Raises:
+            ProblemError: 422.
+        """
+        if rows * len(self.heads) > MAX_CELLS:
+            raise ProblemError(
+                422, f"a Parquet file has at most {MAX_CELLS:,} cells here, and this one has more: take CSV"
+            )
+
+    @cached_property
+    def _ordered(self) -> tuple[list[str], list[str]]:
+        """The names in order; asked for when all rows are known."""
+        return sorted(self.params), sorted(self.metrics)
 
     @property
     def first(self) -> list[str]:
@@ -56,8 +85,8 @@ class Columns:
         if self.reused:
             origin = origin_of(row)
             first.append(sibling_id(record.id, origin.run) if origin is not None else None)
-        params = (row.params.get(name) for name in sorted(self.params))
-        return [*first, *params, *(row.metrics.get(name) for name in sorted(self.metrics))]
+        params, metrics = self._ordered
+        return [*first, *(row.params.get(name) for name in params), *(row.metrics.get(name) for name in metrics)]
 
 
 async def columns_of(blocks: AsyncIterator[list[Row]]) -> Columns:
@@ -76,7 +105,7 @@ async def csv_of(
     async with aclosing(blocks):
         async for rows in blocks:
             cells = ([_cell(value) for value in columns.values(record, row)] for row in rows)
-            yield await asyncio.to_thread(_csv, list(cells))
+            yield await asyncio.to_thread(_csv, cells)
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -457,8 +457,8 @@ class SweepReconciler:
 
 
 def _packs_at_once(this: Round | None) -> int:
-    """Return of how many Pods the results are in memory at once: of 2,000 points, or of one Pod."""
-    return max(1, 2000 // this.points_per_pod) if this is not None else 1
+    """Return of how many Pods the results are in memory at once: of 500 points, or of one Pod."""
+    return max(1, 500 // this.points_per_pod) if this is not None else 1
 
 
 class _JobRejectedError(Exception):

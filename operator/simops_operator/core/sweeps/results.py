@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from simops_crds.indexes import Indexes
@@ -19,6 +20,9 @@ Line = Mapping[str, Any]
 _KILLED = 137
 MAX_ROW = 128 << 10
 """Bytes of a point's line."""
+SPARE_ROWS = 10_000
+"""Lines of a file that are looked at beside three for each point, as a Pod looks at what its simulation has written."""
+_MAX_WORDS = 300
 _FIELDS = ("index", "exitCode", "seconds", "reason", "metricsCut", "metricsError")
 
 
@@ -94,10 +98,11 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
     """Return the lines of a file of results that are about some points, with their metrics as ``Compact``.
 
     Whoever holds the keys of the namespace may have written the file. So a line has known fields only, lines that are longer than a
-    Pod's are left out, and so are those after the second one of a point (one may have failed before another one succeeded).
+    Pod's are left out, and so are those after the second one of a point (one may have failed before another one succeeded), and all beyond so many
+    as a Pod leaves.
     """
     out, seen = list[Line](), Counter[int]()
-    for row in io.BytesIO(data):
+    for row in islice(io.BytesIO(data), 3 * len(points) + SPARE_ROWS):
         if len(row) > MAX_ROW:
             continue
         try:
@@ -113,6 +118,7 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
 
 def _known(line: Mapping[str, Any]) -> Line:
     kept = {name: line[name] for name in _FIELDS if isinstance(line.get(name), int | float | str)}
+    kept |= {name: kept[name][:_MAX_WORDS] for name in ("reason", "metricsError") if isinstance(kept.get(name), str)}
     metrics = line.get("metrics")
     if isinstance(metrics, dict):
         numbers = {name: value for name, value in metrics.items() if finite(value) is not None}
