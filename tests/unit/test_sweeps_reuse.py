@@ -246,7 +246,7 @@ def test_a_pod_cannot_say_that_its_result_is_that_of_another_run() -> None:
 def test_killed_at_any_call_it_takes_the_same_results(
     has_effect: bool, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(earlier, "_UNWRITTEN_SIZE", size)
+    monkeypatch.setattr(earlier, "UNWRITTEN_SIZE", size)
     store = left_by("before", space=grid(4))
     space = {"method": "list", "points": [{"x": value} for value in (0, 1, 7, 7, 5)]}
     calls = World(store=store, space=space)

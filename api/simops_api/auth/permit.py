@@ -35,12 +35,12 @@ class Permit:
         self._again = again
         self._look = look
         self._clock = clock
-        self.seconds = seconds
+        self._seconds = seconds
         self._checked = clock()
 
     async def holds(self) -> bool:
         """Whether nothing speaks against it. What cannot be found out, as without an API server, does not."""
-        if self._clock() - self._checked < self.seconds:
+        if self._clock() - self._checked < self._seconds:
             return True
         self._checked = self._clock()
         try:

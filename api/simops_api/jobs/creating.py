@@ -238,9 +238,8 @@ class Creating:
         return await self._archive.annotations(order.namespace, order.name)
 
     async def _replay(self, order: Order, obj: KubeDict) -> Made:
-        if (obj["metadata"].get("annotations") or {}).get(
-            ANNOTATION_IDEMPOTENCY, ""
-        ) != order.digest or not order.digest:
+        kept = (obj["metadata"].get("annotations") or {}).get(ANNOTATION_IDEMPOTENCY)
+        if not order.digest or kept != order.digest:
             if order.is_named:
                 what = "sweep" if order.kind is SIMULATION_SWEEP else "job"
                 raise ProblemError(

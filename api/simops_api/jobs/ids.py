@@ -6,6 +6,11 @@ _NAME = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _ID = re.compile(rf"(?:(?P<namespace>{_NAME})\.)?(?P<name>{_NAME})")
 
 
+def is_name(text: str) -> bool:
+    """Whether an object can be called so, if it is not too long for its kind."""
+    return re.fullmatch(_NAME, text) is not None
+
+
 def id_of(namespace: str, name: str, default_namespace: str) -> str:
     """Return the id of an object."""
     return name if namespace == default_namespace else f"{namespace}.{name}"

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from simops_api.errors import ProblemError, mistake, mistakes
 from simops_api.jobs import door
+from simops_api.jobs.ids import is_name
 from simops_api.jobs.requests import JobRequest
 from simops_api.settings import Settings
 from simops_api.uploads.lists import List, Uploaded, list_of
@@ -89,7 +90,7 @@ def manifest_of(
 
 def _checked_name(name: str, kind: Kind) -> str:
     # The API server says the same of metadata.name, which a request has not.
-    if len(name) > kind.name_limit or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
+    if len(name) > kind.name_limit or not is_name(name):
         letters = "lower-case letters, digits and '-', with a letter or digit at both ends"
         raise mistake("name", f"must have at most {kind.name_limit} characters: {letters}")
     return name
@@ -128,9 +129,8 @@ def _sweep_spec(request: JobRequest, image: str, settings: Settings, upload: Upl
         shared = parsed.template.params or {}
         check(parsed.space, shared, settings.max_sweep_points)
         if _is_soon_tried(parsed.space):
-            expand(
-                parsed.space, shared, settings.max_sweep_points
-            )  # so that one that leaves no point is refused at once
+            # One that leaves no point is refused at once.
+            expand(parsed.space, shared, settings.max_sweep_points)
     except ValidationError as error:
         raise mistakes(error.errors(include_url=False, include_input=False), "body") from error
     except SpaceError as error:

@@ -20,7 +20,7 @@ from simops_operator.core.sweeps.results import compacted, each_line, written
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.store import Store
 from simops_operator.sweeps.points import InThread, space_of
-from simops_operator.sweeps.shelf import Index, Shelf
+from simops_operator.sweeps.shelf import UNWRITTEN_SIZE, Index, Shelf
 from simops_operator.sweeps.together import Together, portions
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 MAX_SOURCES = 100
 """The latest so many sweeps of the same program are looked at."""
 _AT_ONCE = 8
-_UNWRITTEN_SIZE = 4 << 20
 NO_ROUND = -1
 """The round, and the pack, of a line of the table whose result comes from elsewhere."""
 _OWNER_DEPTH = 4
@@ -174,7 +173,7 @@ class Earlier:
         for index, match in new.items():
             found.lines[index] = _line(match)
             found.size += len(found.lines[index])
-        if found.size > _UNWRITTEN_SIZE:
+        if found.size > UNWRITTEN_SIZE:
             await self._write_out(found)
         found.results = _with(found.results, new)
         for digest in list(left):

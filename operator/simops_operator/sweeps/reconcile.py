@@ -39,7 +39,7 @@ from simops_operator.sweeps.earlier import Earlier
 from simops_operator.sweeps.history import write_record
 from simops_operator.sweeps.memory import Memory
 from simops_operator.sweeps.points import InThread, RefusedError, make_points
-from simops_operator.sweeps.shelf import Shelf
+from simops_operator.sweeps.shelf import UNWRITTEN_SIZE, Shelf
 from simops_operator.sweeps.together import Together, portions, together
 from simops_operator.sweeps.uploads import with_points
 from simops_operator.traces import Traces
@@ -49,8 +49,6 @@ log = logging.getLogger(__name__)
 
 TABLE_SECONDS = 10.0
 """How often the table is written while a round runs; until then its lines are in memory."""
-UNWRITTEN_SIZE = 4 << 20
-"""Characters of lines that are in memory at most until they are written, whatever the time."""
 _STATUS_SECONDS = 1.0
 _STATUS_BYTES_A_SECOND = 50_000
 """Large statuses are written less often: etcd keeps every version of an object for a while."""

@@ -40,6 +40,8 @@ class Index:
         return out
 
 
+UNWRITTEN_SIZE = 4 << 20
+"""Characters of lines of the table that are in memory at most until they are written, whatever the time."""
 _MAX_JSON = 16 << 20
 """Bytes of books, of a round, of what points were made of: ranges of a million points at most, or as much as an object of the API holds."""
 
