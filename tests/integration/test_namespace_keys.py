@@ -7,6 +7,7 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -18,7 +19,7 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from urllib3 import HTTPHeaderDict
 
-from simops_operator.grants import Grant, make_known
+from simops_operator.grants import Grant, make_known, policy_of
 
 LAB, OTHER = (
     Grant("lab", "lab-keys-0123", "lab-secret-0123456789"),
@@ -225,6 +226,40 @@ def test_keys_of_an_earlier_version_become_those_of_a_user(minio_store: Server) 
         put(minio_store, old, "jobs/other/a/b")
     with pytest.raises(MinioAdminException):
         root.get_service_account(old.access)
+
+
+class Dying:
+    """An administrator whose calls end after some, as when the operator is killed or the store goes away."""
+
+    def __init__(self, root: MinioAdmin, calls: int) -> None:
+        self._root = root
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._root, name)
+
+        def counted(*args: Any, **options: Any) -> Any:
+            if self._calls == 0:
+                raise ConnectionError("killed")
+            self._calls -= 1
+            return call(*args, **options)
+
+        return counted
+
+
+@pytest.mark.parametrize("calls", range(5))
+def test_keys_whose_change_was_broken_off_anywhere_are_whole_after_the_next_try(
+    minio_store: Server, calls: int
+) -> None:
+    grant = Grant("lab", f"dying-keys-{calls}", "lab-secret-0123456789")
+    root = admin(minio_store)
+    root.add_service_account(access_key=grant.access, secret_key=grant.secret, policy=policy_of("simops", "lab"))
+    with pytest.raises(ConnectionError):
+        make_known(cast(MinioAdmin, Dying(root, calls)), minio_store.bucket, grant)
+    make_known(root, minio_store.bucket, grant)
+    put(minio_store, grant, "jobs/lab/a/whole")
+    with pytest.raises(S3Error):
+        put(minio_store, grant, "jobs/other/a/not")
 
 
 def test_keys_that_were_changed_replace_the_old_ones(known: Server) -> None:
