@@ -7,7 +7,7 @@ at once (``run_now``).
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -90,9 +90,12 @@ class Calls:
     """Whether the call that it dies at still has its effect."""
     lose_at: int | None = None
     """The call to the API server whose answer is lost, or the next one that changes something."""
+    meanwhile: dict[int, Callable[[], object]] = field(default_factory=dict)
+    """Call → what happens in the world and arrives by the watches while it is under way."""
 
     def before(self, name: str) -> None:
         self.log.append(name)
+        self.meanwhile.pop(len(self.log), lambda: None)()
         if not self.die_after and self.die_at == len(self.log):
             raise asyncio.CancelledError(f"killed before {name}")
 
@@ -181,6 +184,10 @@ class World:
         handler: Any = {"run": handlers.on_run, "job": handlers.on_job, "pod": handlers.on_pod}[kind]
         run_now(handler(event=event))
         return True
+
+    def while_it_works(self, calls: int, happens: Callable[[], object]) -> None:
+        """Let something happen during the operator's call after so many more."""
+        self.calls.meanwhile[len(self.calls.log) + calls] = happens
 
     def deliver_all(self) -> bool:
         delivered = [self.deliver(kind) for kind in self.feed for _ in list(self.feed[kind])]

@@ -31,7 +31,7 @@ from simops_operator.core.record import record_of
 from simops_operator.core.reuse import family_of, key_of
 from simops_operator.core.run import Run, run_of
 from simops_operator.core.status import Status, format_time
-from simops_operator.core.views import Summary, job_view, parse_time, pod_view, summary_in
+from simops_operator.core.views import JobView, Summary, job_view, parse_time, pod_view, summary_in
 from simops_operator.pace import PATIENCE_SECONDS, Pace
 from simops_operator.store import Store, StoreError
 from simops_operator.traces import Traces
@@ -56,6 +56,8 @@ class _Memory:
     store_error: str = ""
     recorded: Status | None = None
     """The final status that this process has written into the record."""
+    listed_for: JobView | None = None
+    """The Job as it was when all Pods were listed for it in this pass."""
 
     def facts(self) -> plan.Facts:
         return plan.Facts(dict(self.logs), dict(self.summaries), self.rejected, self.store_error)
@@ -112,7 +114,7 @@ class Reconciler:
             return
         self._cache.revisits.discard(key.uid)
         memory = self._memories.setdefault(key.uid, _Memory())
-        memory.store_error = ""
+        memory.store_error, memory.listed_for = "", None
         # What the store did not have, or had in part, may be there now.
         memory.summaries = {pod: s for pod, s in memory.summaries.items() if s is not None and not s.partial}
         run = await self._observe(key)
@@ -120,6 +122,8 @@ class Reconciler:
             await self._settle_deleted(key, memory)
             return
         for _ in range(_MAX_STEPS):
+            # Before each step: events come in while a step waits for an answer.
+            await self._look_at_pods(key, run, memory)
             decision = plan.decide(
                 run,
                 self._cache.jobs.get(key.uid),
@@ -188,15 +192,18 @@ class Reconciler:
             job = await self._cluster.get_job(key.namespace, job_name)
             if job is not None:
                 self._cache.put_job(key.uid, job_view(job))
-        job_seen = self._cache.jobs.get(key.uid)
-        pods = self._cache.pods_of(key.uid)
-        # The Job tells of an end that the Pods in the cache do not show (yet): the watch lags or they are gone.
-        if job_seen is not None and job_seen.finished and not run.finished and not plan.shows_the_end(job_seen, pods):
-            listed = [pod_view(p) async for p in self._cluster.list_pods(key.namespace, key.uid)]
-            self._cache.replace_pods(key.uid, listed, [p.name for p in pods])
         if self._cache.pods_of(key.uid):
             await self._give_place(key)
         return run
+
+    async def _look_at_pods(self, key: Key, run: Run, memory: _Memory) -> None:
+        """List the Pods, once for a Job that tells of an end which those in the cache do not show (yet): the watch lags or they are gone."""
+        job, pods = self._cache.jobs.get(key.uid), self._cache.pods_of(key.uid)
+        if job is None or not job.finished or run.finished or plan.shows_the_end(job, pods) or memory.listed_for == job:
+            return
+        listed = [pod_view(p) async for p in self._cluster.list_pods(key.namespace, key.uid)]
+        self._cache.replace_pods(key.uid, listed, [p.name for p in pods])
+        memory.listed_for = job
 
     # Applying
     async def _apply(self, run: Run, steps: tuple[actions.Action, ...], memory: _Memory) -> None:

@@ -82,6 +82,18 @@ class AnyHistory(RuleBasedStateMachine):
     def an_answer_will_be_lost(self, calls: int) -> None:
         self.world.calls.lose_at = len(self.world.calls.log) + calls
 
+    @rule(kind=st.sampled_from(["run", "job", "pod"]), calls=st.integers(1, 6), steps=st.integers(0, 3))
+    def a_watch_delivers_while_the_operator_works(self, kind: str, calls: int, steps: int) -> None:
+        def happens() -> None:
+            for _ in range(steps):
+                for pod in list(self.world.pods):
+                    self.world.kubelet(pod)
+                self.world.job_controller()
+            while self.world.deliver(kind):
+                pass
+
+        self.world.while_it_works(calls, happens)
+
     @rule(is_up=st.booleans())
     def store_goes_or_comes(self, is_up: bool) -> None:
         self.world.store_is_up = is_up
@@ -137,6 +149,7 @@ class AnyHistory(RuleBasedStateMachine):
             return
         world = self.world
         world.store_is_up, world.calls.die_at, world.calls.lose_at = True, None, None
+        world.calls.meanwhile.clear()
         world.change_spec(suspend=False)
         world.be_fair()
         assert world.final is not None, world.status

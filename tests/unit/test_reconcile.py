@@ -297,6 +297,26 @@ def test_pods_are_listed_when_the_job_knows_more_than_their_watch() -> None:
     assert (world.final["phase"], world.final["exitCode"]) == ("Succeeded", 0)
 
 
+def test_a_job_that_ends_while_a_status_is_written_does_not_end_the_run_without_its_log() -> None:
+    world = make()
+    world.work()
+    world.job_controller()
+    world.kubelet(*world.pods)
+    world.deliver_all()
+
+    def the_job_ends_and_only_its_watch_tells() -> None:
+        for _ in range(3):
+            world.kubelet(*world.pods)
+        world.job_controller()
+        while world.deliver("job"):
+            pass
+
+    world.while_it_works(1, the_job_ends_and_only_its_watch_tells)
+    world.work()
+    assert [s["phase"] for s in world.statuses] == ["Pending", "Running", "Succeeded"]
+    assert world.status["artifacts"]["log"] in world.objects
+
+
 def test_a_pod_of_a_deleted_run_still_gives_its_log_and_record() -> None:
     world = make()
     world.work()
