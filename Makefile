@@ -85,6 +85,6 @@ audit: env ## Look for known vulnerabilities in what is locked; it says what cou
 	@$(PY) hack/audit
 
 clean: ## Remove the clusters $(CLUSTER) and $(TEST_CLUSTER), .venv, results and caches; kept: ~/.cache/simops.
-	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); fi
+	@if [ -x $(PY) ]; then $(PY) hack/cluster down --name $(CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER); $(PY) hack/cluster down --name $(TEST_CLUSTER)-faults; fi
 	rm -rf .venv out sim/outputs api/simops_api/ui/dist api/web/node_modules api/web/.built dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .pytest-kind
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,9 +1,10 @@
-"""Run the tests: the unit tests on all cores, then those that need a whole cluster and, beside them, those that an API server and a store are enough for.
+"""Run the tests: the unit tests on all cores, then side by side those that need a whole cluster, the faults on a cluster of their own, and those that an
+API server and a store are enough for.
 
     hack/test [--cluster NAME] [arguments of pytest …]
 
-Arguments are given to each; paths choose which of them run. Tests of a cluster mostly wait for it: so two cores do both in the time of one. What the
-second call prints comes when it is over, out/test/parts.log has it before. Exits with the worst of what pytest has exited with; one that has found
+Arguments are given to each; paths choose which of them run. Tests of a cluster mostly wait for it: so two cores do all three in the time of one. What the
+others print comes when all are over, out/test/NAME.log has it before. Exits with the worst of what pytest has exited with; one that has found
 no test to run (`-k`) leaves that to the others. A debugger (`--pdb`, `-s`) has the terminal for itself: one after another.
 """
 
@@ -17,21 +18,29 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTEST = [sys.executable, "-m", "pytest"]
 NO_TESTS = 5
 UNIT = ["tests/unit"]
-PARTS = ["tests/contract", "tests/browser", "tests/integration"]
-WHOLE = ["tests/chaos", "tests/e2e"]
-_PARTS_LOG = ROOT / "out" / "test" / "parts.log"
+GROUPS = {
+    "whole": ["tests/e2e", "tests/chaos/test_gateway_killed.py", "tests/chaos/test_safeguards.py"],
+    "faults": ["tests/chaos/test_faults.py"],
+    "parts": ["tests/contract", "tests/browser", "tests/integration"],
+}
+"""What runs side by side, the first one on the terminal."""
+CLUSTERS = {"whole": "", "faults": "-faults"}
+"""Those that bring up a cluster, and how the name of theirs ends."""
+_LOGS = ROOT / "out" / "test"
 _TEARDOWN_SECONDS = 60.0
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.split("::", maxsplit=1)[0] == folder or path.startswith(f"{folder}/")
 
 
 def chosen(arguments: list[str], folders: list[str]) -> list[str] | None:
     """Return pytest's arguments for the tests below some folders; None when the arguments name others only."""
-    paths = [a for a in arguments if a.startswith("tests/") or a == "tests"]
-    if not paths:
-        return [*folders, *arguments]
-    own = [p for p in paths if any(p == "tests" or p.startswith(folder) for folder in folders)]
-    if not own:
-        return None
-    return [a for a in arguments if a not in paths or a in own]
+    paths = [a for a in arguments if a == "tests" or a.startswith("tests/")]
+    wanted = [p.rstrip("/") for p in paths] or ["tests"]
+    own = [p for p in wanted if any(_is_below(p, folder) for folder in folders)]
+    own += [folder for folder in folders if folder not in own and any(_is_below(folder, p) for p in wanted)]
+    return [*own, *(a for a in arguments if a not in paths)] if own else None
 
 
 def cluster_options(name: str) -> list[str]:
@@ -66,18 +75,25 @@ def ended(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def beside(command: list[str], other: list[str]) -> list[int]:
-    """Run ``command`` on this terminal and ``other`` beside it; print what the other one has said when both are over."""
-    _PARTS_LOG.parent.mkdir(parents=True, exist_ok=True)
-    with _PARTS_LOG.open("w") as log:
-        second = subprocess.Popen(other, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=coverage_of("parts"))
-        try:
-            code = subprocess.run(command, cwd=ROOT, check=False, env=coverage_of("whole")).returncode
-            codes = [second.wait(), code]
-        except KeyboardInterrupt:  # the terminal has told both
-            ended(second)
-            raise
-    print(_PARTS_LOG.read_text(), flush=True)
+def beside(command: list[str], others: dict[str, list[str]]) -> list[int]:
+    """Run ``command`` on this terminal and the others beside it; print what those have said when all are over."""
+    _LOGS.mkdir(parents=True, exist_ok=True)
+    started: dict[Path, subprocess.Popen[bytes]] = {}
+    try:
+        for name, other in others.items():
+            path = _LOGS / f"{name}.log"
+            with path.open("w") as log:
+                started[path] = subprocess.Popen(
+                    other, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=coverage_of(name)
+                )
+        code = subprocess.run(command, cwd=ROOT, check=False, env=coverage_of("first")).returncode
+        codes = [code, *(process.wait() for process in started.values())]
+    except KeyboardInterrupt:  # the terminal has told all of them
+        for process in started.values():
+            ended(process)
+        raise
+    for path in started:
+        print(path.read_text(), flush=True)
     return codes
 
 
@@ -90,8 +106,9 @@ def report() -> None:
 
 def run(calls: dict[str, list[str]], *, side_by_side: bool) -> list[int]:
     """Run calls of pytest and return their exit codes."""
-    if side_by_side and {"parts", "whole"} <= calls.keys():
-        return beside(calls["whole"], calls["parts"])
+    if side_by_side and calls:
+        first, *others = calls
+        return beside(calls[first], {name: calls[name] for name in others})
     return [
         subprocess.run(command, cwd=ROOT, check=False, env=coverage_of(name)).returncode
         for name, command in calls.items()
@@ -110,12 +127,16 @@ def main() -> int:
             codes += run({"unit": [*common, "-n", "auto", "--dist", "worksteal", *unit]}, side_by_side=False)
         stops = {"-x", "--exitfirst"} & set(arguments) and worst(codes) not in (0, NO_TESTS)
         if not stops:
-            found = {"parts": chosen(arguments, PARTS), "whole": chosen(arguments, WHOLE)}
-            options = ["--durations=25", *(cluster_options(known.cluster) if any(found.values()) else [])]
-            calls = {name: [*common, *options, *paths] for name, paths in found.items() if paths is not None}
+            found = {name: chosen(arguments, folders) for name, folders in GROUPS.items()}
+            calls = {
+                name: [*common, "--durations=25", *cluster_options(known.cluster + CLUSTERS.get(name, "")), *paths]
+                for name, paths in found.items()
+                if paths is not None
+            }
             codes += run(calls, side_by_side=not wants_terminal(arguments))
         report()
     finally:
-        down = [sys.executable, str(ROOT / "hack" / "cluster"), "down", "--name", known.cluster]
-        subprocess.run(down, cwd=ROOT, check=False)
+        for suffix in CLUSTERS.values():
+            down = [sys.executable, str(ROOT / "hack" / "cluster"), "down", "--name", known.cluster + suffix]
+            subprocess.run(down, cwd=ROOT, check=False)
     return worst(codes)

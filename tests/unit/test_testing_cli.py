@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from simops_testing import cli
-from simops_testing.cli import NO_TESTS, PARTS, UNIT, WHOLE, beside, chosen, wants_terminal, worst
+from simops_testing.cli import GROUPS, NO_TESTS, UNIT, beside, chosen, wants_terminal, worst
+
+WHOLE, FAULTS, PARTS = GROUPS.values()
 
 
 def test_without_paths_all_run_with_the_same_arguments() -> None:
@@ -25,11 +27,20 @@ def test_a_path_chooses_who_runs() -> None:
     assert chosen(both, UNIT) == ["tests/unit/test_cache.py", "-q"]
     assert chosen(both, PARTS) == ["tests/contract", "-q"]
     assert chosen(both, WHOLE) is None
+    assert chosen(["tests/e2e/test_job_heat.py::test_x"], WHOLE) == ["tests/e2e/test_job_heat.py::test_x"]
+
+
+def test_a_folder_that_several_share_chooses_of_each_what_is_below_it() -> None:
+    assert chosen(["tests/chaos", "-x"], FAULTS) == ["tests/chaos/test_faults.py", "-x"]
+    assert chosen(["tests/chaos/"], WHOLE) == ["tests/chaos/test_gateway_killed.py", "tests/chaos/test_safeguards.py"]
+    assert chosen(["tests/chaos"], PARTS) is None
+    assert chosen(["tests"], PARTS) == PARTS
 
 
 def test_every_folder_of_tests_is_run_by_one_of_them() -> None:
-    folders = {f"tests/{p.parent.name}" for p in Path(cli.ROOT, "tests").glob("*/test_*.py")}
-    assert folders <= {*UNIT, *PARTS, *WHOLE}
+    every = {f"tests/{p.parent.name}/{p.name}" for p in Path(cli.ROOT, "tests").glob("*/test_*.py")}
+    runs = [*UNIT, *WHOLE, *FAULTS, *PARTS]
+    assert {file for file in every if [chosen([file], [one]) for one in runs].count([file]) != 1} == set()
 
 
 @pytest.mark.parametrize(
@@ -53,13 +64,13 @@ def test_two_that_run_side_by_side_each_say_how_they_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "ROOT", tmp_path)
-    monkeypatch.setattr(cli, "_PARTS_LOG", tmp_path / "out" / "parts.log")
+    monkeypatch.setattr(cli, "_LOGS", tmp_path / "out")
     meet = "import pathlib,sys,time; me,other=map(pathlib.Path,sys.argv[1:3]); me.touch(); end=time.monotonic()+30\n"
     meet += "while not other.exists() and time.monotonic()<end: time.sleep(.01)\n"
     meet += "print('said by', me.name); sys.exit(3 if not other.exists() else len(me.name)-1)"
     one = [sys.executable, "-c", meet, str(tmp_path / "a"), str(tmp_path / "bb")]
     two = [sys.executable, "-c", meet, str(tmp_path / "bb"), str(tmp_path / "a")]
-    assert beside(one, two) == [1, 0]
+    assert beside(one, {"two": two}) == [0, 1]
     printed = capfd.readouterr().out
     assert printed.index("said by a") < printed.index("said by bb")
 
@@ -68,7 +79,7 @@ def test_the_one_beside_ends_when_the_first_is_interrupted_even_if_it_does_not_l
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "ROOT", tmp_path)
-    monkeypatch.setattr(cli, "_PARTS_LOG", tmp_path / "parts.log")
+    monkeypatch.setattr(cli, "_LOGS", tmp_path)
     monkeypatch.setattr(cli, "_TEARDOWN_SECONDS", 0.1)
     started: list[subprocess.Popen[bytes]] = []
     popen = subprocess.Popen
@@ -84,7 +95,7 @@ def test_the_one_beside_ends_when_the_first_is_interrupted_even_if_it_does_not_l
     monkeypatch.setattr(subprocess, "Popen", remembered)
     monkeypatch.setattr(subprocess, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        beside(["true"], [sys.executable, "-c", "import time; time.sleep(600)"])
+        beside(["true"], {"other": [sys.executable, "-c", "import time; time.sleep(600)"]})
     assert started[0].poll() is not None
 
 
