@@ -27,7 +27,9 @@ class Door:
 
     def submit(self, number: int) -> list[str]:
         """Send a request with its key until it is answered; return all that it was told that there is."""
-        body = {"image": TESTBOX, "command": ["sh", "-c", "echo begun > $SIMOPS_OUTPUTS/begun.txt"]}
+        body: dict[str, object] = {"image": TESTBOX, "command": ["sh", "-c", "echo begun > $SIMOPS_OUTPUTS/begun.txt"]}
+        if number % 2:  # those that the person has named, too
+            body["name"] = f"killed-{self.name[:8]}-{number}"
         told: list[str] = []
         while len(told) < 2:  # and once more, as who has not heard the first answer
             assert not self.over.is_set(), f"request {number} was not answered: {told}"
