@@ -209,6 +209,10 @@ class Resync:
             obj = await self._cluster.get_run(namespace, name)
             if obj is not None and obj["metadata"]["uid"] == uid:
                 continue  # made after the LIST
-            await self._store.delete_prefix(key_prefix(namespace, name, uid))
-            await self._store.delete(key)
-            log.info("%s/%s: its artifacts went with it, as spec.artifacts.deleteWithJob says", namespace, name)
+            try:
+                await self._store.delete_prefix(key_prefix(namespace, name, uid))
+                await self._store.delete(key)
+            except StoreError as error:  # of this run alone
+                log.warning("%s/%s: its artifacts are to go with it and were not removed: %s", namespace, name, error)
+            else:
+                log.info("%s/%s: its artifacts went with it, as spec.artifacts.deleteWithJob says", namespace, name)

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -136,9 +137,12 @@ class Store:
         def call() -> None:
             minio = self._minio()
             listed = minio.list_objects(self._bucket, prefix=f"{prefix}/", recursive=True)
-            doomed = [DeleteObject(o.object_name) for o in listed if o.object_name and o.object_name != keep]
-            for error in minio.remove_objects(self._bucket, doomed):
+            doomed = [o.object_name for o in listed if o.object_name and o.object_name != keep]
+            many = [DeleteObject(key) for key in doomed if not _UNSAID.search(key)]
+            for error in minio.remove_objects(self._bucket, many):
                 raise ValueError(f"{error.name}: {error.message}")
+            for key in filter(_UNSAID.search, doomed):
+                minio.remove_object(self._bucket, key)
 
         await self._run(prefix, call)
 
@@ -167,6 +171,10 @@ class Store:
     def close(self) -> None:
         """Give the connections and threads back."""
         self._connection.close()
+
+
+_UNSAID = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML, and so a request to delete many objects, cannot say of a key, or not exactly."""
 
 
 class _Reader(io.RawIOBase):

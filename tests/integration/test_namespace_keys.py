@@ -156,10 +156,11 @@ def test_they_do_not_write_what_the_operator_tells_of_runs(known: Server, key: s
         put(known, LAB, own)
 
 
-@pytest.mark.parametrize("prefix", ["", "jobs/", "jobs/other/", "archive/"])
-def test_they_list_nothing_else(known: Server, prefix: str) -> None:
+@pytest.mark.parametrize("headers", [{}, {"Prefix": "jobs/lab/"}], ids=["plain", "with a header that MinIO believes"])
+@pytest.mark.parametrize("prefix", ["", "jobs/", "jobs/lab/", "jobs/other/", "archive/"])
+def test_they_list_nothing(known: Server, prefix: str, headers: dict[str, str | list[str] | tuple[str]]) -> None:
     with pytest.raises(S3Error) as error:
-        list(client(known, LAB).list_objects(known.bucket, prefix, recursive=True))
+        list(client(known, LAB).list_objects(known.bucket, prefix, recursive=True, extra_headers=headers))
     assert error.value.code == "AccessDenied"
 
 

@@ -261,7 +261,7 @@ BUCKET, RESULT, ARCHIVE, UPLOAD = (
         ("s3:GetObject", ARCHIVE, {"operator", "gateway"}),
         ("s3:DeleteObject", RESULT, {"operator"}),
         ("s3:AbortMultipartUpload", RESULT, {"operator", "simulation_lab"}),
-        ("s3:ListBucket", BUCKET, {"operator", "gateway", "simulation_lab", "simulation_other"}),
+        ("s3:ListBucket", BUCKET, {"operator", "gateway"}),
         ("s3:ListBucketMultipartUploads", BUCKET, set()),
         ("s3:PutObject", f"{RESULT}/u/record.json", {"operator"}),
         ("s3:PutObject", "arn:aws:s3:::results/sweeps/lab/a/u/ledger.json", {"operator"}),

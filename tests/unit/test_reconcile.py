@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from builders import JOB, NAME, NAMESPACE, PREFIX, T0, UID
-from world import KEY, Behaviour, World, run_now
+from world import KEY, Behaviour, FakeStore, World, run_now
 from worldclock import Clock, world_time
 
-from simops_crds.names import archive_key
+from simops_crds.names import OWNED_PREFIX, archive_key
 from simops_operator.cache import Key
 from simops_operator.cluster import ApiError
 from simops_operator.pace import PATIENCE_SECONDS, Pace
@@ -378,6 +378,22 @@ def test_results_of_a_run_younger_than_the_list_are_not_orphans() -> None:
     assert world.objects == kept
     run_now(world.resync._remove_orphans((NAMESPACE,), set()))
     assert world.objects == {}
+
+
+def test_results_that_cannot_be_removed_keep_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make()
+    world.objects |= {f"{OWNED_PREFIX}/{NAMESPACE}/{name}/u": {} for name in ("a", "b")}
+    world.objects |= {f"jobs/{NAMESPACE}/{name}/u/x": b"" for name in ("a", "b")}
+    delete_prefix = FakeStore.delete_prefix
+
+    async def refused(self: FakeStore, prefix: str, keep: str = "") -> None:
+        if prefix == f"jobs/{NAMESPACE}/a/u":
+            raise StoreError("MalformedXML")
+        await delete_prefix(self, prefix, keep)
+
+    monkeypatch.setattr(FakeStore, "delete_prefix", refused)
+    run_now(world.resync._remove_orphans((NAMESPACE,), set()))
+    assert world.objects.keys() == {f"{OWNED_PREFIX}/{NAMESPACE}/a/u", f"jobs/{NAMESPACE}/a/u/x"}
 
 
 def test_a_strange_key_in_the_store_does_not_end_the_operator() -> None:

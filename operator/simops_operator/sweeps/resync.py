@@ -204,6 +204,10 @@ class SweepResync:
             obj = await self._cluster.get_sweep(namespace, name)
             if obj is not None and obj["metadata"]["uid"] == uid:
                 continue  # made after the LIST
-            await self._store.delete_prefix(sweep_prefix(namespace, name, uid))
-            await self._store.delete(key)
-            log.info("%s/%s: its results went with it, as spec.artifacts.deleteWithJob says", namespace, name)
+            try:
+                await self._store.delete_prefix(sweep_prefix(namespace, name, uid))
+                await self._store.delete(key)
+            except StoreError as error:  # of this sweep alone
+                log.warning("%s/%s: its results are to go with it and were not removed: %s", namespace, name, error)
+            else:
+                log.info("%s/%s: its results went with it, as spec.artifacts.deleteWithJob says", namespace, name)

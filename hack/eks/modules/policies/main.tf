@@ -20,10 +20,9 @@ locals {
     [for digits in range(1, 7) : "rounds/${join("", [for digit in range(digits) : "?"])}.json"],
   )
 
-  # The bundle container beside a simulation: it writes results and reads the points of a sweep, of its own namespace. It deletes nothing.
+  # The bundle container beside a simulation: it writes results and reads the points of a sweep, of its own namespace. It deletes nothing,
+  # and lists nothing: it takes the 403 that S3 then answers for what is not there as that.
   simulations = { for namespace in var.namespaces : "simulation_${namespace}" => concat([
-    # Of the whole bucket: S3 knows no prefix where it decides between 403 and 404. So names of keys can be read, and nothing else.
-    local.list,
     {
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
