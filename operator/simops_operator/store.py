@@ -18,7 +18,7 @@ from simops_operator import metrics
 from simops_operator.grants import grants_in, make_known
 from simops_operator.settings import Settings
 
-__all__ = ["Store", "StoreError"]
+__all__ = ["Store", "StoreError", "TooLargeError"]
 
 MAX_LEFT = 32 << 20
 """Bytes of the results of the points of one Pod: its metrics have 16 MiB together, the rest of 100,000 lines no more than that."""
@@ -87,6 +87,15 @@ class Store:
         """
         data = await self._connection.get(key, limit)
         return None if data is None else data.decode(errors="replace")
+
+    async def get_bytes(self, key: str, limit: int) -> bytes | None:
+        """Return an object, None if there is none.
+
+        Raises:
+            TooLargeError: it has more bytes than that.
+            StoreError: the store does not answer.
+        """
+        return await self._connection.get(key, limit)
 
     async def get_left(self, key: str) -> bytes | None:
         """Return what a Pod left; None if it left nothing, or more than a Pod of SimOps leaves."""
