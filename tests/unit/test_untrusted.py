@@ -14,7 +14,7 @@ from kopf._cogs.clients import api as kopf_api
 
 from simops_io.untrusted import MAX_DEPTH, finite, loads, parse
 from simops_operator.core.views import parse_summary
-from simops_operator.deep import read_deep_objects
+from simops_operator.deep import read_any_objects
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -77,7 +77,7 @@ async def test_kopf_reads_deep_objects_in_its_lists_and_its_watches() -> None:
     async def serve(request: web.Request) -> web.Response:
         return web.Response(body=event, content_type="application/json")
 
-    read_deep_objects()
+    read_any_objects()
     app = web.Application()
     app.router.add_get("/", serve)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
