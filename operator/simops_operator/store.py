@@ -112,7 +112,7 @@ class Store:
 
     async def put_json(self, key: str, value: Any) -> None:
         """Store a value as JSON."""
-        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         await self.put_bytes(key, data, "application/json")
 
     async def put_bytes(self, key: str, data: bytes, content_type: str = "application/jsonl") -> None:

@@ -36,6 +36,37 @@ def test_what_cannot_be_read_is_a_value_error(text: str) -> None:
         parse(text)
 
 
+HALVES = st.text(st.sampled_from(["\ud800", "\udfff", "\\", "u", "a", "ä"]), max_size=6)
+
+
+@given(st.dictionaries(HALVES, HALVES, max_size=3))
+def test_what_is_read_can_be_written(value: dict[str, str]) -> None:
+    written = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        found = parse(text)
+        json.dumps(found, ensure_ascii=False).encode()
+        assert len(found) <= len(value)
+    if "\ud800\udfff" not in "".join([*value, *value.values()]):  # which is a pair, and a character as JSON
+        assert parse(json.dumps(value)) == json.loads(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"a\ud800":"\uDFFFb"}', {"a?": "?b"}),
+        (r'["\ud83d\ude80","\\ud800"]', ["🚀", "\\ud800"]),
+        (rb'["\ud800"]', ["?"]),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_question_mark(text: str | bytes, value: object) -> None:
+    assert parse(text) == value
+
+
+def test_bytes_that_say_half_of_a_surrogate_pair_are_a_value_error() -> None:
+    with pytest.raises(ValueError, match="invalid continuation byte"):
+        parse(b'["\xed\xa0\x80"]')
+
+
 @given(st.integers() | st.floats() | st.booleans() | st.text() | st.none() | st.just(10**400))
 def test_a_number_that_is_told_is_finite(value: object) -> None:
     number = finite(value)
