@@ -44,6 +44,7 @@ class Store:
         self._run = self._connection.run
         self._few = asyncio.Semaphore(2)
         self._granted_at = -_GRANT_SECONDS
+        self._granting = asyncio.Lock()
 
     async def ensure_bucket(self) -> None:
         """Make the bucket if it is missing and may be made, and the keys of the namespaces known if the store is to know them.
@@ -53,9 +54,11 @@ class Store:
         """
         await self._connection.ensure(may_make=self._settings.store_create_bucket)
         # This is asked at the start and after each failure: a store that lost the bucket has lost the keys, too.
-        if self._settings.store_namespace_keys and time.monotonic() - self._granted_at > _GRANT_SECONDS:
-            await self._run("keys of the namespaces", self._grant)
-            self._granted_at = time.monotonic()
+        if self._settings.store_namespace_keys:
+            async with self._granting:  # at the start many runs ask for it at once
+                if time.monotonic() - self._granted_at > _GRANT_SECONDS:
+                    await self._run("keys of the namespaces", self._grant)
+                    self._granted_at = time.monotonic()
 
     def _grant(self) -> None:
         try:
