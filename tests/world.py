@@ -526,6 +526,11 @@ class FakeStore:
         found = self._world.objects.get(key)
         return found.decode() if isinstance(found, bytes) else found
 
+    async def get_bytes(self, key: str, limit: int) -> bytes | None:
+        self._call("get_bytes")
+        found = self._world.objects.get(key)
+        return found.encode() if isinstance(found, str) else found
+
     async def get_left(self, key: str) -> bytes | None:
         self._call("get_left")
         found = self._world.objects.get(key)

@@ -20,11 +20,13 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from simops_api.cluster import ApiError, UnreachableError
 from simops_api.index import Index
 from simops_api.records import Record
+from simops_io.kube import pages
 
 log = logging.getLogger(__name__)
 
@@ -194,9 +196,8 @@ class WatchCache:
         self.relists += 1
         listed: set[str] = set()
         fresh: list[Record] = []
-        after = ""
-        while True:
-            page = await self._source.list_page(place.namespace, self._page, after)
+        version = ""
+        async for page in pages(partial(self._source.list_page, place.namespace), self._page):
             place.contact = self._clock()
             for item in page.get("items") or []:
                 record = self._record_of(item)
@@ -206,15 +207,12 @@ class WatchCache:
                     fresh.append(record)
                 if len(listed) % _BREATH == 0:
                     await asyncio.sleep(0)
-            meta = page.get("metadata") or {}
-            after = meta.get("continue") or ""
-            if not after:
-                break
+            version = str(page["metadata"]["resourceVersion"])
         gone = [job_id for job_id in self.index.ids(place.namespace) if job_id not in listed]
         self._change(fresh, gone)
         self._listed()
         place.synced = True
-        self._reach(place, str(meta["resourceVersion"]))
+        self._reach(place, version)
         log.info(
             "%s: %d objects listed, %d new or changed, %d gone", place.namespace, len(listed), len(fresh), len(gone)
         )

@@ -10,7 +10,7 @@ from simops_api import audit, metrics
 from simops_crds.kinds import KINDS, Kind
 from simops_crds.names import ANNOTATION_TRACEPARENT, GROUP, VERSION
 from simops_io import tracing
-from simops_io.kube import MERGE_PATCH, ApiError, KubeDict, Transport, error_of, lines
+from simops_io.kube import MERGE_PATCH, PAGE_BYTES, ApiError, KubeDict, Transport, error_of, lines
 from simops_io.untrusted import loads
 
 __all__ = ["ApiError", "Cluster", "KubeDict", "UnreachableError"]
@@ -71,9 +71,13 @@ class Cluster:
 
     # Reading
     async def list_page(self, kind: Kind, namespace: str, limit: int, after: str) -> KubeDict:
-        """Return one page of the objects of a namespace; ``after`` is the token of the page before, empty for the first."""
+        """Return one page of the objects of a namespace; ``after`` is the token of the page before, empty for the first.
+
+        Raises:
+            TooLongError: they are too long: ask for fewer.
+        """
         query = {"limit": str(limit)} | ({"continue": after} if after else {})
-        return await self._call("GET", _path(kind, namespace), query=query)
+        return await _heard(self._transport.call("GET", _path(kind, namespace), query=query, most=PAGE_BYTES))
 
     async def watch(self, kind: Kind, namespace: str, version: str, seconds: int) -> AsyncGenerator[KubeDict, None]:
         """Yield what happens to the objects of a namespace after a resourceVersion, and bookmarks, for so many seconds.

@@ -69,10 +69,14 @@ class Kind:
 
 
 MAX_PARAMETER_BYTES = 65_536
+MAX_PROCESS_BYTES = 262_144
+"""Of command, args and env together. Operator and gateway keep them in memory, of each object that is not finished."""
+MAX_LABELS = 64
 MAX_POINTS = 1_000_000
 MAX_VALUES = 25_000
 """Values that are written out in a space, all together: more than that and a rule about each costs more than the API server allows."""
 _MAX_AXES = 16
+HAS_FEW_LABELS = f"!has(object.metadata.labels) || object.metadata.labels.size() <= {MAX_LABELS}"
 
 _NAME_MESSAGE = "a parameter's name must start with a letter or '_' and have only letters, digits, '_', '.' and '-', at most 63 of them"
 _SCALAR_MESSAGE = "the value of a parameter must be a number, a boolean or a string of at most 4096 characters without NUL, not a list, an object or null"
@@ -101,6 +105,24 @@ def _params_rules(path: str) -> tuple[PolicyRule, ...]:
             f"the strings among the parameters have at most {MAX_PARAMETER_BYTES} bytes together: put long texts into the image",
         ),
     )
+
+
+def _process_rule(path: str, run: str) -> PolicyRule:
+    def size(field: str, text: str) -> str:
+        return f"(has({run}.{field}) ? {run}.{field}.map(v, bytes({text}).size()).sum() : 0)"
+
+    return PolicyRule(
+        f"{size('command', 'v')} + {size('args', 'v')} + {size('env', 'v.value')} <= {MAX_PROCESS_BYTES}",
+        path,
+        f"command, args and the values of env have at most {MAX_PROCESS_BYTES} bytes together: put long texts into the image",
+    )
+
+
+_FEW_LABELS = PolicyRule(
+    HAS_FEW_LABELS,
+    "metadata.labels",
+    f"an object of SimOps has at most {MAX_LABELS} labels: put notes into spec.metadata or annotations",
+)
 
 
 def _ranges_rules(path: str, has: str, text: str, words: tuple[str, ...] = ()) -> tuple[PolicyRule, PolicyRule]:
@@ -179,6 +201,8 @@ _EXTENSION_RULES = (
 )
 
 _SWEEP_RULES = (
+    _FEW_LABELS,
+    _process_rule("spec.template.env", "variables.spec.template"),
     *_params_rules("spec.template.params"),
     PolicyRule(
         "variables.space.method == 'list' ? has(variables.space.points) != has(variables.space.pointsFrom) && "
@@ -262,7 +286,7 @@ SIMULATION_JOB = Kind(
         Column("Bundle", ".status.artifacts.bundle", priority=1),
     ),
     variables=(("params", "has(variables.spec.params) ? variables.spec.params : {}"),),
-    policy=_params_rules("spec.params"),
+    policy=(_FEW_LABELS, _process_rule("spec.env", "variables.spec"), *_params_rules("spec.params")),
 )
 
 SIMULATION_SWEEP = Kind(

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from simops_crds.base import Model, Rule
-from simops_crds.kinds import KINDS, Kind, PolicyRule
+from simops_crds.kinds import HAS_FEW_LABELS, KINDS, Kind, PolicyRule
 from simops_crds.names import GROUP, MANAGED_BY, VERSION
 
 Schema = dict[str, Any]
@@ -241,7 +241,10 @@ def _policy(kind: Kind) -> dict[str, Any]:
         "matchConstraints": {"resourceRules": [resources]},
         # An object that a newer rule would refuse can still lose a finalizer or gain a label.
         "matchConditions": [
-            {"name": "spec-changes", "expression": "oldObject == null || object.spec != oldObject.spec"}
+            {
+                "name": "spec-changes",
+                "expression": f"oldObject == null || object.spec != oldObject.spec || !({HAS_FEW_LABELS})",
+            }
         ],
         "variables": [
             {"name": name, "expression": expression} for name, expression in (*_POLICY_VARIABLES, *kind.variables)

@@ -2,7 +2,7 @@
 times the CPU to parse and are not needed to read three fields.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +19,8 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 # With a parameter, so that the client sends the text as it is.
 APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
+PAGE_BYTES = 16 << 20
+"""Of one page of a LIST: 500 objects as SimOps makes them have a third of it. As Python's objects it may be ten times as much."""
 
 
 class ApiError(Exception):
@@ -32,6 +34,10 @@ class ApiError(Exception):
         self.message = message
         self.causes = causes
         self.retry_after = retry_after
+
+
+class TooLongError(Exception):
+    """A page of a LIST has more bytes than are read."""
 
 
 async def load_client(max_connections: int, kubeconfig: str = "", *, has_credentials: bool = True) -> client.ApiClient:
@@ -142,18 +148,64 @@ class Transport:
         body: Any = None,
         content_type: str = "application/json",
         token: str = "",
+        most: int | None = None,
     ) -> bytes:
-        """Send a request; return the body of the answer. ``token`` as for ``send``.
+        """Send a request; return the body of the answer, if it has at most so many bytes. ``token`` as for ``send``.
 
         Raises:
             ApiError: the API server refused.
+            TooLongError: there are more.
             aiohttp.ClientError, TimeoutError, OSError: there was no answer.
         """
         response = await self.send(method, path, query=query, body=body, content_type=content_type, token=token)
-        data = await response.read()
+        data = await (response.read() if most is None else read_body(response, most))
         if response.status >= 400:
             raise error_of(response.status, data, response.headers.get("Retry-After"))
         return data
+
+
+async def read_body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body of an answer.
+
+    Raises:
+        TooLongError: it has more bytes than that; the rest is not read.
+    """
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > most:
+            response.close()
+            raise TooLongError(f"more than {most} bytes")
+    return bytes(data)
+
+
+async def pages(ask: Callable[[int, str], Awaitable[KubeDict]], limit: int) -> AsyncIterator[KubeDict]:
+    """Yield the pages of a LIST, of ``limit`` objects each or, where those would be too long, of fewer.
+
+    Whoever may make objects in a namespace can make hundreds of more than a megabyte each, under any labels.
+
+    Args:
+        ask: asks for so many objects after a token (empty: from the first on); raises TooLongError when they are too long.
+        limit: the most objects of a page.
+
+    Raises:
+        ApiError: the API server refused, or has a single object that is too long.
+    """
+    most, after = limit, ""
+    while True:
+        try:
+            page = await ask(limit, after)
+        except TooLongError as error:
+            if limit == 1:
+                raise ApiError(413, f"an object is too long to be read: {error}") from error
+            most, limit = max(1, limit // 2), max(1, limit // 8)
+            continue
+        yield page
+        after = (page.get("metadata") or {}).get("continue") or ""
+        if not after:
+            return
+        del page
+        limit = min(most, limit * 2)
 
 
 async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

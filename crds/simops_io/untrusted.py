@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 MAX_DEPTH = 100
+_MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -42,15 +43,21 @@ def _shallow(text: str) -> str:
 
 
 def parse(text: str | bytes) -> Any:
-    """Return the value of a JSON text.
+    """Return the value of a JSON text, in UTF-8 where it is bytes. Half of a surrogate pair, which JSON can say and UTF-8 cannot, is a ``?`` in it.
 
     Raises:
         ValueError: it is none, has numbers that JSON has not (NaN, Infinity), or is nested so deeply that it cannot be read.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        text = text if isinstance(text, str) else text.decode()
+        value = json.loads(text, parse_constant=_refuse)
+        return _writable(value) if _MAYBE_HALF.search(text) else value
     except (RecursionError, OverflowError) as error:
         raise ValueError(f"cannot be read: {type(error).__name__}") from error
+
+
+def _writable(value: Any) -> Any:
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
 
 def _refuse(name: str) -> float:

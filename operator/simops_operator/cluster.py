@@ -14,16 +14,19 @@ from simops_io.kube import (
     APPLY_PATCH,
     JSON_PATCH,
     MERGE_PATCH,
+    PAGE_BYTES,
     ApiError,
     KubeDict,
     Transport,
     error_of,
     load_client,
+    pages,
 )
 from simops_io.untrusted import loads
 from simops_operator import metrics
 from simops_operator.clock import CLOCK
 from simops_operator.core.pods import Manifest
+from simops_operator.core.views import slim_page
 
 __all__ = ["ApiError", "Cluster", "KubeDict", "Limit", "event_of", "limit_of", "load_client", "yaml_text"]
 
@@ -83,9 +86,10 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        most: int | None = None,
     ) -> KubeDict:
         await self._limit()
-        data = await self._transport.call(method, path, query=query, body=body, content_type=content_type)
+        data = await self._transport.call(method, path, query=query, body=body, content_type=content_type, most=most)
         return cast(KubeDict, loads(data)) if data else {}
 
     async def _get(self, path: str) -> KubeDict | None:
@@ -97,15 +101,15 @@ class Cluster:
             raise
 
     async def _list(self, path: str, selector: str = "") -> AsyncIterator[KubeDict]:
-        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
-        while True:
-            page = await self._call("GET", path, query=query)
+        fixed = {"labelSelector": selector} if selector else {}
+
+        async def ask(limit: int, after: str) -> KubeDict:
+            query = fixed | {"limit": str(limit)} | ({"continue": after} if after else {})
+            return slim_page(await self._call("GET", path, query=query, most=PAGE_BYTES))
+
+        async for page in pages(ask, _PAGE):
             for item in page.get("items") or []:
                 yield item
-            more = (page.get("metadata") or {}).get("continue")
-            if not more:
-                return
-            query["continue"] = more
 
     # Reading
     async def get_run(self, namespace: str, name: str) -> KubeDict | None:

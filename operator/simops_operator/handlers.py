@@ -15,7 +15,7 @@ from simops_operator.core.run import run_of
 from simops_operator.core.sweeps.sweep import sweep_of
 from simops_operator.core.sweeps.views import pack_pod, round_job
 from simops_operator.core.views import job_view, pod_view
-from simops_operator.deep import read_deep_objects
+from simops_operator.deep import read_any_objects
 from simops_operator.resync import key_of
 from simops_operator.settings import Settings
 from simops_operator.sweeps import resync as sweep_resync
@@ -37,13 +37,15 @@ async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     for noisy in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what fails for good is told by the store
-    read_deep_objects()
+    read_any_objects()
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
     settings.watching.server_timeout = 300
     settings.watching.inactivity_timeout = 70
     settings.watching.chunk_size = 500
+    # Until a worker ends it holds the last that came of its object.
+    settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
     # Memory follows what is alive, not history. Sweeps are few, and a finished one may be told to go on.
     settings.watching.field_selectors[GROUP, VERSION, "simulationjobs"] = ",".join(

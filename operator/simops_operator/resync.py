@@ -15,6 +15,7 @@ from simops_operator.cluster import Cluster, KubeDict
 from simops_operator.core.config import JobConfig
 from simops_operator.core.plan import expiry_of
 from simops_operator.core.run import Run, run_of
+from simops_operator.core.sweeps.views import RoundJob
 from simops_operator.core.views import PodView, job_view, pod_view
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.resync import SweepResync
@@ -119,13 +120,14 @@ class Resync:
             if uid in self._cache.runs and self._cache.runs[uid].namespace == namespace
         }
         present: set[str] = set()
-        of_sweeps: list[KubeDict] = []
+        of_sweeps: list[tuple[Key, RoundJob]] = []
         async for obj in self._cluster.list_jobs(namespace):
             key, view = key_of(obj), view_or_none(job_view, obj)
             if view is None:
                 continue
             if key is None:
-                of_sweeps.append(obj)
+                if (of_round := view_or_none(self._sweeps.job_of, obj)) is not None:
+                    of_sweeps.append(of_round)
                 continue
             present.add(view.uid)
             if key.uid in self._cache.runs:

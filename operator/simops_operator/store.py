@@ -19,7 +19,7 @@ from simops_operator import metrics
 from simops_operator.grants import grants_in, make_known
 from simops_operator.settings import Settings
 
-__all__ = ["Store", "StoreError"]
+__all__ = ["Store", "StoreError", "TooLargeError"]
 
 MAX_LEFT = 32 << 20
 """Bytes of the results of the points of one Pod: its metrics have 16 MiB together, the rest of 100,000 lines no more than that."""
@@ -45,6 +45,7 @@ class Store:
         self._run = self._connection.run
         self._few = asyncio.Semaphore(2)
         self._granted_at = -_GRANT_SECONDS
+        self._granting = asyncio.Lock()
 
     async def ensure_bucket(self) -> None:
         """Make the bucket if it is missing and may be made, and the keys of the namespaces known if the store is to know them.
@@ -54,9 +55,11 @@ class Store:
         """
         await self._connection.ensure(may_make=self._settings.store_create_bucket)
         # This is asked at the start and after each failure: a store that lost the bucket has lost the keys, too.
-        if self._settings.store_namespace_keys and time.monotonic() - self._granted_at > _GRANT_SECONDS:
-            await self._run("keys of the namespaces", self._grant)
-            self._granted_at = time.monotonic()
+        if self._settings.store_namespace_keys:
+            async with self._granting:  # at the start many runs ask for it at once
+                if time.monotonic() - self._granted_at > _GRANT_SECONDS:
+                    await self._run("keys of the namespaces", self._grant)
+                    self._granted_at = time.monotonic()
 
     def _grant(self) -> None:
         try:
@@ -89,6 +92,15 @@ class Store:
         data = await self._connection.get(key, limit)
         return None if data is None else data.decode(errors="replace")
 
+    async def get_bytes(self, key: str, limit: int) -> bytes | None:
+        """Return an object, None if there is none.
+
+        Raises:
+            TooLargeError: it has more bytes than that.
+            StoreError: the store does not answer.
+        """
+        return await self._connection.get(key, limit)
+
     async def get_left(self, key: str) -> bytes | None:
         """Return what a Pod left; None if it left nothing, or more than a Pod of SimOps leaves."""
         try:
@@ -104,7 +116,7 @@ class Store:
 
     async def put_json(self, key: str, value: Any) -> None:
         """Store a value as JSON."""
-        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         await self.put_bytes(key, data, "application/json")
 
     async def put_bytes(self, key: str, data: bytes, content_type: str = "application/jsonl") -> None:

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from eks.schema import META, used
+from simops_operator.grants import policy_of
 
 EKS = Path(__file__).parents[2] / "hack" / "eks"
 SCHEMA = json.loads((EKS / "aws-schema.json").read_text(encoding="utf-8"))
@@ -336,3 +337,28 @@ def test_the_example_of_chart_values_is_what_comes_out(made: Json) -> None:
 def test_without_a_host_there_is_no_load_balancer(terraform: dict[str, str], tmp_path: Path) -> None:
     values = worked_out(terraform, tmp_path, values={"gateway_host": "", "certificate_arn": ""})["values"]["yaml"]
     assert yaml.safe_load(values)["gateway"]["ingress"] == {"enabled": False, "host": "", "annotations": {}}
+
+
+def denied_in_terraform(bucket: str, namespace: str) -> set[str]:
+    """What the role of a namespace's simulations may not write, read out of the file: it needs no Terraform."""
+    (values,) = [block for block in read(EKS / "modules" / "policies")["locals"] if "books" in block]
+    lists, rounds = (
+        re.findall(r"\[.*?\](?=[,)])", values["books"])[:1],
+        re.search(r"range\((\d+), (\d+)\)", values["books"]),
+    )
+    assert rounds is not None
+    assert values["books"].count("rounds/") == 1
+    books = [*json.loads(lists[0]), *(f"rounds/{'?' * digits}.json" for digits in range(*map(int, rounds.groups())))]
+    denied = values["simulations"].partition('Effect = "Deny"')[2]
+    assert 'Action = ["s3:PutObject"]' in denied
+    found = re.findall(r'"(\$\{var\.bucket_arn\}/[^"]+)"', denied)
+    each = {pattern.replace("${name}", book) for pattern in found for book in books}
+    return {p.replace("${var.bucket_arn}", f"arn:aws:s3:::{bucket}").replace("${namespace}", namespace) for p in each}
+
+
+def test_a_namespace_may_not_write_on_eks_what_it_may_not_write_in_the_embedded_store() -> None:
+    (deny,) = [
+        s for s in policy_of("results", "lab")["Statement"] if "s3:PutObject" in s["Action"] and s["Effect"] == "Deny"
+    ]
+    assert denied_in_terraform("results", "lab") == set(deny["Resource"])
+    assert len(deny["Resource"]) > 10

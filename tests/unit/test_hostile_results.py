@@ -9,7 +9,10 @@ import pytest
 
 from simops_api.artifacts.service import _parsed
 from simops_api.logs.service import _last_lines
+from simops_api.sweeps.lines import _value
+from simops_crds.space import SpaceError, listed
 from simops_operator import resync
+from simops_operator.core.views import parse_summary
 from simops_operator.sweeps import resync as sweeps
 
 
@@ -81,3 +84,26 @@ def test_a_pod_that_names_no_run_belongs_to_none() -> None:
         assert key_of({"metadata": meta}) is not None
         for labels in ({"simops.dev/uid": "u", label: ""}, {"simops.dev/uid": "", label: "a"}, {}):
             assert key_of({"metadata": meta | {"labels": labels}}) is None
+
+
+HALF = r"\ud800"
+
+
+def test_of_what_a_single_run_leaves_everything_can_be_written() -> None:
+    text = f'{{"bundle":"b{HALF}","error":"{HALF}","metrics":{{"{HALF}":1}},"metricsError":"{HALF}","sha256":"{HALF}"}}'
+    summary = parse_summary(text)
+    assert summary is not None
+    assert (summary.error, summary.metrics, summary.bundle) == ("?", {"?": 1.0}, "b?")
+    str(summary).encode()
+
+
+def test_the_gateways_rows_of_such_results_can_be_written() -> None:
+    line = _value(f'{{"index":1,"exitCode":0,"metrics":{{"{HALF}":1}},"reason":"{HALF}"}}'.encode())
+    assert line is not None
+    json.dumps(line, ensure_ascii=False).encode()
+
+
+def test_a_point_with_half_of_a_surrogate_pair_is_refused() -> None:
+    for text in (f'{{"a":"{HALF}"}}', f'{{"a":"ä{HALF}"}}'):
+        with pytest.raises(SpaceError, match="point 1: a: "):
+            listed.from_lines(text.encode())

@@ -8,7 +8,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from spaces import axis, grid, listed, space, zipped
 
-from simops_crds.space import Points, SpaceError, expand, extension, is_extension
+from simops_crds.space import Points, SpaceError, expand, extension, is_extension, key_of
 from simops_crds.v1alpha1.sweep import Space
 
 UNIT = {"uniform": {"low": 0, "high": 1}}
@@ -32,7 +32,7 @@ def integers(high: int) -> Any:
 
 
 def new_points(old: Space, new: Space, params: Point | None = None, limit: int = 200_000) -> list[Point]:
-    return list(extension(expand(old, params or {}, 10**6), new, params or {}, limit))
+    return list(extension(map(key_of, expand(old, params or {}, 10**6)), new, params or {}, limit))
 
 
 @given(
@@ -94,7 +94,7 @@ def test_more_samples_are_those_that_the_sequence_goes_on_with(method: str, few:
             there = list(expand(old, {"k": 0.5}))
         except SpaceError:
             reject()
-        assert [*there, *extension(there, new, {"k": 0.5})] == list(expand(new, {"k": 0.5}))
+        assert [*there, *extension(map(key_of, there), new, {"k": 0.5})] == list(expand(new, {"k": 0.5}))
 
 
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=5))
@@ -104,18 +104,18 @@ def test_a_sweep_may_grow_again_and_again(sizes: list[int]) -> None:
     sizes.sort()
     for size in sizes:
         described = grid(axis("a", integers={"low": 1, "high": size}), where="a % 3 != 0")
-        points += extension(points, described, {})
+        points += extension(map(key_of, points), described, {})
     assert points == list(expand(grid(axis("a", integers={"low": 1, "high": sizes[-1]}), where="a % 3 != 0"), {}))
 
 
 def test_where_leaves_out_new_points_too_and_there_may_be_none_left() -> None:
     old, new = grid(integers(3), where="c < k"), grid(integers(99), where="c < k")
     assert new_points(old, new, {"k": 8}) == [{"c": 5}, {"c": 7}]
-    assert len(extension(expand(old, {"k": 2}), new, {"k": 2})) == 0
+    assert len(extension(map(key_of, expand(old, {"k": 2})), new, {"k": 2})) == 0
 
 
 def test_new_points_are_counted_before_they_are_made_and_can_be_made_again() -> None:
-    added = extension(expand(grid(integers(3)), {}), grid(integers(9)), {})
+    added = extension(map(key_of, expand(grid(integers(3)), {})), grid(integers(9)), {})
     assert isinstance(added, Points)
     assert len(added) == 3
     assert list(added) == list(added) == [{"c": 5}, {"c": 7}, {"c": 9}]

@@ -1,5 +1,7 @@
 """What a Pod, or whoever has the keys of its namespace, puts into the store is not read into memory without a limit."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -61,4 +63,31 @@ async def test_what_a_pod_left_is_taken_as_missing_when_no_pod_leaves_so_much(
     kept.refuses = 403
     with pytest.raises(StoreError):
         await store.get_left("right")
+    store.close()
+
+
+async def test_many_that_ask_for_the_bucket_at_once_make_the_keys_known_once(
+    kept: Kept, address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(
+        store_endpoint=address.endpoint,
+        store_credentials=address.credentials,
+        store_bucket=address.bucket,
+        store_namespace_keys=str(tmp_path),
+    )
+    store, under_way, most, times = operators.Store(settings), 0, 0, 0
+
+    def grant() -> None:
+        nonlocal under_way, most, times
+        under_way += 1
+        most, times = max(most, under_way), times + 1
+        time.sleep(0.05)  # another thread would come in between
+        under_way -= 1
+        if times == 1:
+            raise ValueError("MinIO is not ready")
+
+    monkeypatch.setattr(store, "_grant", grant)
+    ends = await asyncio.gather(*(store.ensure_bucket() for _ in range(8)), return_exceptions=True)
+    assert (most, times) == (1, 2), "the second makes up for the first, and nobody else needs to"
+    assert [type(end) for end in ends if end is not None] == [StoreError]
     store.close()

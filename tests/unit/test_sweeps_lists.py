@@ -99,7 +99,7 @@ def test_a_list_that_is_too_long_is_refused_before_it_is_read() -> None:
     world.max_points = 9
     world.restart()
     refused(world, "it has 10 points", "TooManyPoints")
-    assert "get_text" in world.calls.log
+    assert "get_bytes" not in world.calls.log
 
 
 def test_an_outage_of_the_store_is_waited_for() -> None:

@@ -688,3 +688,21 @@ def test_what_has_begun_before_a_maximum_was_lowered_goes_on() -> None:
     world.restart()
     status = ended(world, "Succeeded", "Completed")
     assert [r["reason"] for r in status["rounds"]] == ["points", "retry"]
+
+
+class HalfWorld(TimedWorld):
+    """A world whose simulations write half of a surrogate pair wherever they can."""
+
+    def _upload(self, pod: dict[str, Any]) -> None:
+        for line in pod["lines"]:
+            line |= {"reason": "\ud800", "metrics": {"\ud800": 1, "b": 2}, "metricsError": "\udfff"}
+        super()._upload(pod)
+
+
+@pytest.mark.parametrize("messages", ["results", "ranges", "cut"])
+def test_results_that_utf_8_cannot_say_keep_no_sweep_from_its_end(messages: str) -> None:
+    world = HalfWorld(Plan(messages=messages), points=2)
+    ended(world, "Succeeded", "Completed")
+    (table,) = [value for key, value in world.objects.items() if key.startswith(f"{PREFIX}/table/")]
+    line = json.loads(table.decode().splitlines()[0])
+    assert (line["metrics"], line["metricsError"]) == ({"?": 1, "b": 2}, "?")

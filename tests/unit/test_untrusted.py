@@ -14,7 +14,7 @@ from kopf._cogs.clients import api as kopf_api
 
 from simops_io.untrusted import MAX_DEPTH, finite, loads, parse
 from simops_operator.core.views import parse_summary
-from simops_operator.deep import read_deep_objects
+from simops_operator.deep import read_any_objects
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -34,6 +34,37 @@ def test_json_is_read_as_it_is(value: object) -> None:
 def test_what_cannot_be_read_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the kind is what matters
         parse(text)
+
+
+HALVES = st.text(st.sampled_from(["\ud800", "\udfff", "\\", "u", "a", "ä"]), max_size=6)
+
+
+@given(st.dictionaries(HALVES, HALVES, max_size=3))
+def test_what_is_read_can_be_written(value: dict[str, str]) -> None:
+    written = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        found = parse(text)
+        json.dumps(found, ensure_ascii=False).encode()
+        assert len(found) <= len(value)
+    if "\ud800\udfff" not in "".join([*value, *value.values()]):  # which is a pair, and a character as JSON
+        assert parse(json.dumps(value)) == json.loads(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"a\ud800":"\uDFFFb"}', {"a?": "?b"}),
+        (r'["\ud83d\ude80","\\ud800"]', ["🚀", "\\ud800"]),
+        (rb'["\ud800"]', ["?"]),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_question_mark(text: str | bytes, value: object) -> None:
+    assert parse(text) == value
+
+
+def test_bytes_that_say_half_of_a_surrogate_pair_are_a_value_error() -> None:
+    with pytest.raises(ValueError, match="invalid continuation byte"):
+        parse(b'["\xed\xa0\x80"]')
 
 
 @given(st.integers() | st.floats() | st.booleans() | st.text() | st.none() | st.just(10**400))
@@ -77,7 +108,7 @@ async def test_kopf_reads_deep_objects_in_its_lists_and_its_watches() -> None:
     async def serve(request: web.Request) -> web.Response:
         return web.Response(body=event, content_type="application/json")
 
-    read_deep_objects()
+    read_any_objects()
     app = web.Application()
     app.router.add_get("/", serve)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:

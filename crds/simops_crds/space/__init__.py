@@ -15,6 +15,7 @@ hypercube alone.
 
 from simops_crds.space.chunks import (
     CHUNK_POINTS,
+    MAX_CHUNK_BYTES,
     Chunk,
     ChunkRef,
     IndexBuilder,
@@ -24,12 +25,13 @@ from simops_crds.space.chunks import (
     read,
 )
 from simops_crds.space.errors import SpaceError
-from simops_crds.space.extension import begins_with, extension, is_extension
+from simops_crds.space.extension import begins_with, extension, is_extension, key_of
 from simops_crds.space.points import DEFAULT_LIMIT, Point, Points, check, check_size, count, expand
 
 __all__ = [
     "CHUNK_POINTS",
     "DEFAULT_LIMIT",
+    "MAX_CHUNK_BYTES",
     "Chunk",
     "ChunkRef",
     "IndexBuilder",
@@ -46,5 +48,6 @@ __all__ = [
     "expand",
     "extension",
     "is_extension",
+    "key_of",
     "read",
 ]

@@ -14,11 +14,16 @@ from typing import Any, Final
 
 from simops_crds.base import Scalar
 from simops_crds.indexes import Indexes
+from simops_crds.space.errors import SPACE, SpaceError
 from simops_crds.space.points import Point
 
 CHUNK_POINTS: Final = 1000
 CHUNK_BYTES: Final = 4 << 20
 """A chunk ends with the line that makes it this long: points may have long texts."""
+MAX_CHUNK_BYTES: Final = CHUNK_BYTES + (12 << 20)
+"""No chunk is longer: a point has 256 parameters of 4,096 characters at most."""
+MAX_TOTAL_BYTES: Final = 512_000_000
+"""Of all points of a sweep as they lie in the store, also of one that was extended again and again."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -162,7 +167,8 @@ class PointsIndex:
 class IndexBuilder:
     """Makes the index of chunks that are handed over one by one, in order, so that none has to be kept."""
 
-    _total: int = 0
+    total: int = 0
+    _size: int = 0
     _refs: list[ChunkRef] = field(default_factory=list)
     _digest: Any = field(default_factory=hashlib.sha256)
 
@@ -171,13 +177,21 @@ class IndexBuilder:
 
         Raises:
             ValueError: it does not begin where the one before it ended.
+            SpaceError: all of them are larger than a sweep may be.
         """
-        if chunk.first != self._total:
-            raise ValueError(f"chunk {chunk.first} does not follow point {self._total - 1}")
-        self._total += chunk.count
+        if chunk.first != self.total:
+            raise ValueError(f"chunk {chunk.first} does not follow point {self.total - 1}")
+        self._size += len(chunk.data)
+        if self._size > MAX_TOTAL_BYTES:
+            raise SpaceError(
+                SPACE,
+                f"its points would take more than {MAX_TOTAL_BYTES / 1e6:,.0f} MB in the store, those that there are included: "
+                "make several sweeps, or put long texts into the image and let the points have their names",
+            )
+        self.total += chunk.count
         self._refs.append(chunk.ref)
         self._digest.update(chunk.data)
 
     def index(self) -> PointsIndex:
         """Return the index of all chunks so far."""
-        return PointsIndex(self._total, self._digest.hexdigest(), tuple(self._refs))
+        return PointsIndex(self.total, self._digest.hexdigest(), tuple(self._refs))

@@ -41,7 +41,7 @@ def is_extension(old: Space, new: Space) -> str | None:
 
 
 def extension(
-    old_points: Iterable[Mapping[str, Scalar]],
+    there: Iterable[bytes],
     new_space: Space,
     template_params: Mapping[str, Scalar],
     limit: int = _points.DEFAULT_LIMIT,
@@ -53,7 +53,7 @@ def extension(
     has few of one of 5) stay with the sweep.
 
     Args:
-        old_points: all points of the sweep, in order.
+        there: the keys (``key_of``) of all points of the sweep, in order: they are small, whatever the points are.
         new_space: an extension of its space (see ``is_extension``).
         template_params: as for ``expand``.
         limit: as for ``expand``, of old and new points together.
@@ -65,9 +65,9 @@ def extension(
         raise SpaceError(SAMPLES, _HYPERCUBE)
     all_points = _points.candidates(new_space, template_params, limit)
     if new_space.method in (Method.GRID, Method.ZIP):
-        number, keep = _unlike(old_points, all_points)
+        number, keep = _unlike(there, all_points)
     else:
-        number = sum(1 for _ in old_points)
+        number = sum(1 for _ in there)
         keep = (place >= number for place in range(len(all_points)))
     new = all_points.only(keep)
     if number + len(new) > limit:
@@ -75,13 +75,13 @@ def extension(
     return new
 
 
-def _unlike(old: Iterable[Mapping[str, Scalar]], new: Iterable[Mapping[str, Scalar]]) -> tuple[int, Iterator[bool]]:
+def _unlike(old: Iterable[bytes], new: Iterable[Mapping[str, Scalar]]) -> tuple[int, Iterator[bool]]:
     """Return how many old points there are, and for each new one whether it is not among them. Equal ones are counted."""
-    there = Counter(map(_key, old))
+    there = Counter(old)
     number = there.total()
 
     def is_new(point: Mapping[str, Scalar]) -> bool:
-        key = _key(point)
+        key = key_of(point)
         if there[key] <= 0:
             return True
         there[key] -= 1
@@ -90,8 +90,9 @@ def _unlike(old: Iterable[Mapping[str, Scalar]], new: Iterable[Mapping[str, Scal
     return number, map(is_new, new)
 
 
-def _key(point: Mapping[str, Scalar]) -> bytes:
-    # 200,000 points as their texts would be 100 MB. For Python True and 1 are equal; as parameters they are not.
+def key_of(point: Mapping[str, Scalar]) -> bytes:
+    """Return what tells a point from others, in 16 bytes."""
+    # Of its text: for Python True and 1 are equal; as parameters they are not.
     return hashlib.blake2b(_encode(point).encode(), digest_size=16).digest()
 
 
@@ -109,12 +110,10 @@ def _list_grown(old: Space, new: Space) -> str | None:
     return None if is_now >= was else f"the {was:,} points that are there cannot be taken away: only append to them"
 
 
-def begins_with(
-    space: Space, template_params: Mapping[str, Scalar], old_points: Iterable[Mapping[str, Scalar]]
-) -> bool:
-    """Whether the points of a list (those that ``where`` leaves) begin with these. All of the list is in ``space``."""
-    new = iter(_points.candidates(space, template_params, MAX_POINTS))
-    return all(_encode(old) == _encode(next(new, None)) for old in old_points)
+def begins_with(space: Space, template_params: Mapping[str, Scalar], there: Iterable[bytes]) -> bool:
+    """Whether the points of a list (those that ``where`` leaves) begin with those that have these keys. All of the list is in ``space``."""
+    new = map(key_of, _points.candidates(space, template_params, MAX_POINTS))
+    return all(old == next(new, None) for old in there)
 
 
 def _axes_grown(old: Space, new: Space, grown: Callable[[Axis, Axis], str | None]) -> str | None:

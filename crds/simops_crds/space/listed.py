@@ -4,8 +4,11 @@ JSON lines, one point each, with its parameters in the order of their names: so 
 """
 
 import hashlib
+import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -15,6 +18,10 @@ from simops_crds.space.errors import SpaceError
 from simops_crds.space.points import Point
 
 POINTS_FROM = "spec.space.pointsFrom"
+MAX_LIST_BYTES = 128 << 20
+"""Of a list in the store: who reads it holds its bytes, and of its points one at a time."""
+_MAX_LINE = 8 << 20
+"""Of one point: 256 parameters of 4,096 characters."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 # 1e400 is infinity to a reader of JSON.
@@ -37,17 +44,21 @@ def checked(values: Iterable[object], what: str = "point") -> list[Point]:
     Raises:
         SpaceError: one is none, or there are none or too many.
     """
-    out: list[Point] = []
+    return list(_each(values, what))
+
+
+def _each(values: Iterable[object], what: str) -> Iterator[Point]:
+    number = 0
     for number, value in enumerate(values, 1):
         if number > MAX_POINTS:
             raise SpaceError(POINTS_FROM, f"there are more than {MAX_POINTS:,} points: make several sweeps")
         try:
-            out.append(_POINT.validate_python(value))
+            point = _POINT.validate_python(value)
         except ValidationError as error:
             raise SpaceError(POINTS_FROM, f"{what} {number}: {_said(error)}") from error
-    if not out:
+        yield point
+    if not number:
         raise SpaceError(POINTS_FROM, "there are no points")
-    return out
 
 
 def from_lines(data: bytes) -> list[Point]:
@@ -56,7 +67,55 @@ def from_lines(data: bytes) -> list[Point]:
     Raises:
         SpaceError: a line is no point; says which and why.
     """
-    return checked((_parsed(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()))
+    return list(_points_in(data))
+
+
+def _points_in(data: bytes) -> Iterator[Point]:
+    return _each((_parsed(number, line) for number, line in enumerate(_lines(data), 1) if line.strip()), "point")
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    stream = io.BytesIO(data)
+    while line := stream.readline(_MAX_LINE):
+        if len(line) == _MAX_LINE:
+            raise SpaceError(POINTS_FROM, f"a line has {_MAX_LINE >> 20} MiB or more: no point is so long")
+        yield line.rstrip(b"\n")
+
+
+@dataclass(frozen=True)
+class Lines(Sequence[Point]):
+    """The points of JSON lines, each made when it is asked for. Their rules are kept: see ``read``."""
+
+    _data: bytes
+    _number: int
+
+    @classmethod
+    def read(cls, data: bytes, number: int) -> "Lines":
+        """Return the points of JSON lines, which must be so many. Empty lines are left out.
+
+        Raises:
+            SpaceError: they are another number, or a line is no point; says which and why.
+        """
+        found = sum(1 for line in _lines(data) if line.strip())
+        if found != number:
+            raise SpaceError(POINTS_FROM, f"the list has {found:,} points, and {POINTS_FROM}.points says {number:,}")
+        for _ in _points_in(data):
+            pass
+        return cls(data, number)
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __iter__(self) -> Iterator[Point]:
+        return (json.loads(line) for line in _lines(self._data) if line.strip())
+
+    @overload
+    def __getitem__(self, place: int) -> Point: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Point]: ...
+    def __getitem__(self, place: int | slice) -> Point | Sequence[Point]:
+        """Return one point, or some: by going through all, as nobody does who has many."""
+        return list(self)[place]
 
 
 def parsed(text: bytes | str) -> object:

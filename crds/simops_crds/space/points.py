@@ -4,8 +4,8 @@ Points are made anew each time they are asked for, and none are kept: the same s
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress, islice, product
 
@@ -25,9 +25,13 @@ DEFAULT_LIMIT = 200_000
 MAX_STEPS = 200_000_000
 """Steps that ``where`` may take for all points together: seconds, whatever the condition is."""
 MAX_STORED_BYTES = 256_000_000
-"""Of all points as they lie in the store, before ``where`` leaves some out: the operator holds them while it makes them."""
+"""Of all points as they lie in the store, before ``where`` leaves some out."""
 
 _BLOCK = 8192
+_LISTED_BLOCK = 64
+"""Listed points share no values, and each may have many long texts."""
+_NAMES_TOLD = 1000
+"""So many names of a list's parameters are known besides those that a condition has: to say which there are."""
 _SAMPLED = (Method.RANDOM, Method.LATIN_HYPERCUBE, Method.SOBOL)
 
 
@@ -138,8 +142,9 @@ def condition_of(space: Space, template_params: Parameters) -> where.Condition |
     """
     if space.where is None:
         return None
-    names = {axis.name for axis in space.axes or ()}.union(template_params, *(space.points or ()))
-    condition = where.parse(space.where, names, partial(_kind, space, template_params))
+    uses = _uses(space.points or (), space.where)
+    names = {axis.name for axis in space.axes or ()}.union(template_params, uses)
+    condition = where.parse(space.where, names, partial(_kind, space, template_params, uses))
     number = count(space)
     if number * condition.steps > MAX_STEPS:
         raise SpaceError(
@@ -185,7 +190,8 @@ def candidates(space: Space, template_params: Parameters, limit: int) -> Points:
 
     is_true = Filter(condition, template_params)
     points, keep = make(), bytearray()
-    while block := list(islice(points, _BLOCK)):
+    size = _LISTED_BLOCK if space.method is Method.LIST else _BLOCK
+    while block := [_only(point, condition.names) for point in islice(points, size)]:
         keep += is_true.keep(block).tobytes()
     return Points(make, bytes(keep), sum(keep))
 
@@ -227,9 +233,29 @@ def _sampled(space: Space, axes: list[Axis]) -> Iterator[tuple[Scalar, ...]]:
         yield from zip(*(axis_values.sampled(axis, block[:, i]) for i, axis in enumerate(axes)), strict=True)
 
 
-def _kind(space: Space, template_params: Parameters, name: str) -> Kind:
-    values = _values(space, template_params, name)
-    kinds = {kind_of(value) for value in values}
+@dataclass
+class _Use:
+    """How listed points use a parameter."""
+
+    kinds: set[Kind] = field(default_factory=set)
+    without: int = 0
+    """The first point that has none."""
+
+
+def _uses(points: Iterable[Point], text: str) -> dict[str, _Use]:
+    """Return the parameters of listed points, all that a condition can name among them, by one look at each point."""
+    found: dict[str, _Use] = {}
+    for index, point in enumerate(points):
+        for name, value in point.items():
+            if name in text or len(found) < _NAMES_TOLD:
+                use = found.setdefault(name, _Use())
+                use.kinds.add(kind_of(value))
+                use.without += use.without == index
+    return found
+
+
+def _kind(space: Space, template_params: Parameters, uses: Mapping[str, _Use], name: str) -> Kind:
+    kinds = _kinds(space, template_params, uses, name)
     if len(kinds) > 1:
         raise SpaceError(
             WHERE,
@@ -238,18 +264,21 @@ def _kind(space: Space, template_params: Parameters, name: str) -> Kind:
     return next(iter(kinds))
 
 
-def _values(space: Space, template_params: Parameters, name: str) -> Sequence[Scalar]:
+def _kinds(space: Space, template_params: Parameters, uses: Mapping[str, _Use], name: str) -> set[Kind]:
     for axis in space.axes or ():
         if axis.name == name:
             # All other axes have numbers, and none that is too great.
-            return axis.values or (0,)
-    values: list[Scalar] = []
-    for index, point in enumerate(space.points or ({},)):
-        value = point.get(name, template_params.get(name))
-        if value is None:
-            raise SpaceError(
-                POINTS,
-                f"point {index} has no parameter {name}, which where needs: give it one, or one to all in template.params",
-            )
-        values.append(value)
-    return values
+            return set(map(kind_of, axis.values or (0,)))
+    use = uses.get(name, _Use())
+    if use.without == len(space.points or ()) > 0:
+        return use.kinds
+    if name not in template_params:
+        raise SpaceError(
+            POINTS,
+            f"point {use.without} has no parameter {name}, which where needs: give it one, or one to all in template.params",
+        )
+    return use.kinds | {kind_of(template_params[name])}
+
+
+def _only(point: Point, names: Iterable[str]) -> Point:
+    return {name: point[name] for name in names if name in point}

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from simops_crds.base import Model
-from simops_crds.names import ANNOTATION_TRACEPARENT, FINAL_PHASES
+from simops_crds.kinds import MAX_LABELS
+from simops_crds.names import ANNOTATION_TRACEPARENT, FINAL_PHASES, GROUP
 from simops_crds.v1alpha1 import SimulationJobSpec
 from simops_io.traceparent import TraceParent, parse
 from simops_operator.core.views import KubeObject, parse_time, version_of
@@ -71,9 +73,17 @@ def common_of(obj: KubeObject) -> dict[str, Any]:
         "generation": int(meta.get("generation") or 1),
         "version": version_of(obj),
         "status": obj.get("status") or {},
-        "metadata": {key: meta[key] for key in ("labels", "annotations", "creationTimestamp") if key in meta},
+        "metadata": _looked_at(meta),
         "raw_spec": obj.get("spec") or {},
     }
+
+
+def _looked_at(meta: KubeObject) -> dict[str, Any]:
+    """Return what is kept of an object's metadata. Where no policy of the API server holds, there may be any number of labels."""
+    own = {k: v for k, v in (meta.get("annotations") or {}).items() if k.startswith(f"{GROUP}/")}
+    labels = dict(islice((meta.get("labels") or {}).items(), MAX_LABELS))
+    kept = {"labels": labels, "annotations": own, "creationTimestamp": meta.get("creationTimestamp")}
+    return {key: value for key, value in kept.items() if value}
 
 
 def run_of(obj: KubeObject) -> Run:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION
+from simops_crds.names import CONTAINER_BUNDLE, CONTAINER_SIMULATION, GROUP, LABEL_MANAGED_BY, LABEL_PACK
 from simops_io.untrusted import finite, parse
 
 KubeObject = Mapping[str, Any]
@@ -23,6 +23,21 @@ def version_of(obj: KubeObject) -> int:
     """Return the resourceVersion as a number; of two versions of an object the greater is the newer (KEP-5504)."""
     text = obj["metadata"].get("resourceVersion", "")
     return int(text) if text.isdigit() else 0
+
+
+def slim_page(page: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of a LIST, of whose Jobs and Pods only that is left which is looked at: whoever makes some may have put a megabyte into the rest."""
+    if page.get("kind") in ("JobList", "PodList"):
+        page["items"] = [_slim(item) for item in page.get("items") or []]
+    return page
+
+
+def _slim(obj: KubeObject) -> dict[str, Any]:
+    meta: dict[str, Any] = {key: value for key, value in obj["metadata"].items() if isinstance(value, str | int)}
+    labels = (obj["metadata"].get("labels") or {}).items()
+    meta["labels"] = {k: v for k, v in labels if k.startswith(f"{GROUP}/") or k in (LABEL_MANAGED_BY, LABEL_PACK)}
+    spec = {key: value for key, value in (obj.get("spec") or {}).items() if isinstance(value, str | int)}
+    return {"metadata": meta, "spec": spec, "status": obj.get("status") or {}}
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ class SweepReconciler:
         try:
             shelf = self._shelf(sweep)
             read_list = partial(with_points, self._store, sweep.namespace, in_thread=self._in_thread)
-            async with self._expanding:  # all points of a sweep are in memory until they are stored
+            async with self._expanding:  # a list of points is in memory until they are stored
                 memory.index = await make_points(
                     shelf, sweep, memory.index, self._max_points, self._in_thread, read_list
                 )

@@ -11,7 +11,7 @@ from simops_operator.cluster import Cluster, KubeDict
 from simops_operator.core.config import JobConfig
 from simops_operator.core.sweeps.plan import expiry_of
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
-from simops_operator.core.sweeps.views import PackPod, pack_pod, round_job
+from simops_operator.core.sweeps.views import PackPod, RoundJob, pack_pod, round_job
 from simops_operator.core.views import parse_time
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.cache import SweepCache
@@ -80,21 +80,15 @@ class SweepResync:
             self._cache.revisits.add(sweep.uid)
             await self._queue.add_later(Key(sweep.namespace, sweep.name, sweep.uid), seconds)
 
-    async def take_jobs(self, namespace: str, listed: list[KubeDict]) -> None:
-        """Take a complete LIST of the Jobs of a namespace in."""
+    async def take_jobs(self, namespace: str, listed: list[tuple[Key, RoundJob]]) -> None:
+        """Take a complete LIST of the Jobs of a namespace that belong to sweeps in."""
         known = {
             uid: list(self._cache.of(uid).jobs.values())
             for uid, sweep in self._cache.sweeps.items()
             if sweep.namespace == namespace
         }
         present: set[str] = set()
-        for obj in listed:
-            key = key_of(obj)
-            if key is None:
-                continue
-            view = view_or_none(round_job, obj)
-            if view is None:
-                continue
+        for key, view in listed:
             present.add(view.job.uid)
             if key.uid in self._cache.sweeps:
                 self._cache.put_job(key.uid, view)
@@ -130,6 +124,12 @@ class SweepResync:
         """Return UID → names of the Pods of a namespace's sweeps."""
         every = [*self._cache.sweeps.items(), *self._cache.deleted.items()]
         return {uid: list(self._cache.of(uid).pods) for uid, sweep in every if sweep.namespace == namespace}
+
+    @staticmethod
+    def job_of(obj: KubeDict) -> tuple[Key, RoundJob] | None:
+        """Return the Job of a round; None when it is none."""
+        key = key_of(obj)
+        return (key, round_job(obj)) if key is not None else None
 
     @staticmethod
     def pod_of(obj: KubeDict) -> tuple[Key, PackPod] | None:

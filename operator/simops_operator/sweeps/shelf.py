@@ -2,17 +2,17 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simops_crds.indexes import Indexes
-from simops_crds.space import Chunk, ChunkRef, PointsIndex
+from simops_crds.space import MAX_CHUNK_BYTES, Chunk, ChunkRef, PointsIndex
 from simops_operator.core.sweeps.books import Books, Results, Round
 from simops_operator.core.sweeps.results import Line, Pack, lines_left, merged, results_in, united
 from simops_operator.core.sweeps.situation import Points
 from simops_operator.store import Store
-from simops_operator.sweeps.together import Together
+from simops_operator.sweeps.together import Together, portions
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Index:
 
 UNWRITTEN_SIZE = 4 << 20
 """Characters of lines of the table that are in memory at most until they are written, whatever the time."""
+CHUNKS_AT_ONCE = 4
+"""Chunks of points that are in memory together."""
 _MAX_JSON = 16 << 20
 """Bytes of books, of a round, of what points were made of: ranges of a million points at most, or as much as an object of the API holds."""
 
@@ -60,14 +62,17 @@ class Shelf:
 
     async def read_index(self) -> Index | None:
         """Return the index of the points, None when they are not (all) stored."""
-        text = await self._store.get_text(f"{self._prefix}/points/index.json")
+        text = await self._store.get_text(f"{self._prefix}/points/index.json", _MAX_JSON)
         if text is None:
             return None
         return Index(PointsIndex.parse(text.encode()), str(json.loads(text).get("space") or ""))
 
-    async def write_points(self, index: Index, made: Sequence[Chunk], space: Mapping[str, Any]) -> None:
-        """Store points: their chunks, what they were made of, and the index last of all."""
+    async def write_chunks(self, made: Sequence[Chunk]) -> None:
+        """Store points. They are not there until the index is."""
         await self._together([self._store.put_bytes(f"{self._prefix}/points/{c.ref.file}", c.data) for c in made])
+
+    async def write_index(self, index: Index, space: Mapping[str, Any]) -> None:
+        """Store what the points were made of, and their index."""
         await self._store.put_json(f"{self._prefix}/points/space-{index.space[:16]}.json", space)
         whole = json.loads(index.stored.to_json()) | {"space": index.space}
         await self._store.put_json(f"{self._prefix}/points/index.json", whole)
@@ -83,22 +88,22 @@ class Shelf:
             raise ValueError("what the points were made of is not in the store any more")
         return dict(raw)
 
-    async def read_chunks(self, index: Index) -> list[Chunk]:
-        """Return all points, as they are stored.
+    async def read_chunks(self, index: Index) -> AsyncIterator[list[Chunk]]:
+        """Yield all points as they are stored, in order, a few chunks at a time.
 
         Raises:
             ValueError: some are not there, or are others than the index says.
         """
-        refs = index.stored.chunks
-        found = await self._together([self.read_chunk(ref) for ref in refs])
-        for ref, chunk in zip(refs, found, strict=True):
-            if chunk is None:
-                raise ValueError(f"points/{ref.file} in the store is missing, or is not what the index says")
-        return [chunk for chunk in found if chunk is not None]
+        for refs in portions(index.stored.chunks, CHUNKS_AT_ONCE):
+            found = await self._together([self.read_chunk(ref) for ref in refs])
+            for ref, chunk in zip(refs, found, strict=True):
+                if chunk is None:
+                    raise ValueError(f"points/{ref.file} in the store is missing, or is not what the index says")
+            yield [chunk for chunk in found if chunk is not None]
 
     async def read_chunk(self, ref: ChunkRef) -> Chunk | None:
         """Return a chunk of the points; None when it is not there, or is another one than the index says."""
-        text = await self._store.get_text(f"{self._prefix}/points/{ref.file}")
+        text = await self._store.get_text(f"{self._prefix}/points/{ref.file}", MAX_CHUNK_BYTES)
         chunk = Chunk.of(ref.first, (text or "").encode())
         return chunk if chunk.ref == ref else None
 

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from simops_crds.names import UPLOADS_PREFIX, Reason, upload_key
-from simops_crds.space import Point, listed
+from simops_crds.space import listed
 from simops_crds.v1alpha1 import Space
 from simops_operator.core.sweeps.books import Why
-from simops_operator.store import Store
+from simops_operator.store import Store, TooLargeError
 from simops_operator.sweeps.points import InThread, RefusedError
 
 log = logging.getLogger(__name__)
@@ -31,21 +31,21 @@ async def with_points(store: Store, namespace: str, space: Space, in_thread: InT
     source = space.points_from
     if source is None:
         return space
-    text = await store.get_text(upload_key(namespace, source.digest))
-    if text is None:
+    try:
+        data = await store.get_bytes(upload_key(namespace, source.digest), listed.MAX_LIST_BYTES)
+    except TooLargeError as error:
+        raise _refused(f"the list has more than {listed.MAX_LIST_BYTES >> 20} MiB: make several sweeps") from error
+    if data is None:
         raise _refused(
             f"there is no list {source.digest} in the store for namespace {namespace}: upload it (POST /api/v1/points) before the sweep is made; "
             f"a list that no sweep takes is kept for {KEPT.days} days"
         )
-    data = text.encode()
     if await in_thread(partial(listed.digest_of, data)) != source.digest:
         raise _refused(f"the list in the store is not what its digest {source.digest} says: upload it again")
     try:
-        points: list[Point] = await in_thread(partial(listed.from_lines, data))
+        points = await in_thread(partial(listed.Lines.read, data, source.points))
     except ValueError as error:
         raise _refused(str(error).removeprefix(f"{listed.POINTS_FROM}: ")) from error
-    if len(points) != source.points:
-        raise _refused(f"the list has {len(points):,} points, and spec.space.pointsFrom.points says {source.points:,}")
     return space.model_copy(update={"points": points, "points_from": None})
 
 
