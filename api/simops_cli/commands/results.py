@@ -13,8 +13,6 @@ from simops_cli.core import output, times
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Picture
-from simops_cli.watching import arriving
-from simops_client.core.requests import archive_path
 
 
 class TableForm(StrEnum):
@@ -49,6 +47,8 @@ def result(
     ] = False,
 ) -> None:
     """Bring what a run or sweep has left here, by default into a folder of its name. What was broken off goes on; checksums are checked."""
+    from simops_cli.watching import arriving  # noqa: PLC0415 - slow to load, and not for each command
+
     folder = out or Path(identity)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: --out names a folder")
@@ -65,6 +65,8 @@ def result(
 
 def _is_of_others(folder: Path, identity: str) -> bool:
     """Whether a folder has something in it, and not what an earlier try for this result has brought."""
+    from simops_client.core.requests import archive_path  # noqa: PLC0415 - slow to load, and not for each command
+
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return bool(names) and not any(name.startswith(archive_path(folder, identity, hidden=True).name) for name in names)
 
