@@ -144,7 +144,7 @@ def _counts(one: Found) -> list[str]:
 
 
 def stats(context: typer.Context, form: common.FormOption = Form.TABLE) -> None:
-    """Count runs by status, how many finish, and how long they take."""
+    """Count runs and points of sweeps, together by status; say how many runs finish, and how long they take."""
     with common.backend(context) as there:
         found = there.stats()
     if terminal.data(found, form):
