@@ -89,6 +89,16 @@ async def test_a_result_is_unpacked_and_nothing_else_is_left(kind: str, tmp_path
 
 
 @both
+async def test_a_zip_may_be_named_itself_and_a_folder_of_such_a_name_is_one(kind: str, tmp_path: Path) -> None:
+    named = tmp_path / "new" / "x.zip"
+    assert await fetched(kind, Store(), named, unpack=False) == named
+    assert below(tmp_path) == {"new/x.zip": BUNDLE}
+    named.unlink()
+    named.mkdir()
+    assert await fetched(kind, Store(), named, unpack=False) == named / "sim-1.zip"
+
+
+@both
 async def test_a_download_that_is_cut_goes_on_where_it_was(kind: str, tmp_path: Path) -> None:
     store = Store(cut=3000)
     found = await fetched(kind, store, tmp_path, unpack=False)

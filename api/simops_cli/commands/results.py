@@ -38,11 +38,17 @@ def result(
     context: typer.Context,
     identity: common.Identity,
     out: Out = None,
-    unpack: Annotated[bool, typer.Option("--unpack/--zip", help="Unpack it, or leave the zip as it is.")] = True,
+    unpack: Annotated[
+        bool,
+        typer.Option(
+            "--unpack/--zip", help="Unpack it, or leave the zip as it is: in --out, or as --out if that ends with .zip."
+        ),
+    ] = True,
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Into a folder that has other files already; those of the same names are replaced."
+            "--overwrite",
+            help="Into a folder that has other files already, or over a zip; those of the same names are replaced.",
         ),
     ] = False,
 ) -> None:
@@ -51,12 +57,19 @@ def result(
 
     folder = out or Path(identity)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: --out names a folder")
+        if unpack or folder.suffix.lower() != ".zip":
+            raise InputError(
+                f"{folder} is a file: --out names a folder{'' if unpack else ', or a file that ends with .zip'}"
+            )
+        if not overwrite:
+            raise InputError(f"{folder} is there already: name another file by --out, or replace it by --overwrite")
     if unpack and not overwrite and _is_of_others(folder, identity):
         raise InputError(
             f"{folder} has files in it already: name another folder by --out, or replace them by --overwrite"
         )
-    hints.resume_by(f"what has arrived is kept. Go on by: simops result {identity} --out {folder}")
+    hints.resume_by(
+        f"what has arrived is kept. Go on by: simops result {identity} --out {folder}{'' if unpack else ' --zip'}"
+    )
     quiet = common.options(context).quiet
     with common.backend(context) as there, arriving(folder, identity, unpack=unpack, quiet=quiet):
         path = there.result(identity, folder, unpack=unpack)

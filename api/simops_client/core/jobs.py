@@ -69,7 +69,7 @@ def array(job: JobHandle, path: str) -> Flow["np.ndarray[Any, Any]"]:
 
 
 def download_result(job: JobHandle, folder: str | Path, *, unpack: bool = True) -> Flow[Path]:
-    """Bring the whole result into a folder; return the folder, or with ``unpack=False`` the zip in it.
+    """Bring the whole result into a folder; return the folder, or with ``unpack=False`` the zip in it; a ``folder`` that ends with .zip is the zip itself.
 
     What an earlier call has left unfinished is gone on with. Checksums are held to those that the gateway tells.
 

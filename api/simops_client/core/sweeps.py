@@ -89,7 +89,7 @@ def plot(
 def result(sweep: SweepHandle, folder: str | Path, *, unpack: bool = True) -> Flow[Path]:
     """Bring what all points have left into a folder: a folder for each, ``table.csv`` and ``manifest.json``; also while the sweep runs.
 
-    Return the folder, or with ``unpack=False`` the zip in it.
+    Return the folder, or with ``unpack=False`` the zip in it; a ``folder`` that ends with .zip is the zip itself.
 
     Raises:
         Conflict: no point has left anything (yet).
