@@ -83,6 +83,20 @@ def test_an_estimate_does_not_count_what_an_earlier_round_has_done(signed_in: He
     expect(page.get_by_text("Throughput")).to_have_count(0)
 
 
+def test_of_a_sweep_that_was_run_again_the_pause_does_not_count(signed_in: Held, stage: Stage) -> None:
+    days = [("2026-11-23T16:00:00Z", "2026-11-23T16:03:00Z"), ("2026-11-25T08:00:00Z", "2026-11-25T08:01:00Z")]
+    rounds = [{"job": f"scan-{i}", "startTime": a, "completionTime": b} for i, (a, b) in enumerate(days)]
+    _scan(stage, startTime=days[0][0], completionTime=days[1][1], rounds=rounds)
+    page = signed_in.page
+    signed_in.go("/ui/sweep?id=scan")
+    expect(page.get_by_text("4 min 00 s")).to_be_visible()
+    expect(page.get_by_text("3 / min", exact=True)).to_be_visible()
+    told = {"rounds": [{"job": one["job"]} for one in rounds]}
+    stage.api.patch(sweep("scan"), {"status": told}, status=True)
+    expect(page.get_by_text("Throughput")).to_have_count(0)
+    expect(page.get_by_text("12 / 12")).to_be_visible()
+
+
 def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     _scan(stage)
