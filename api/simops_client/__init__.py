@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simops_client.axes import integers, linspace, logspace, loguniform, uniform, values
+    from simops_client.core.pictures import Picture
     from simops_client.core.requests import Run, RunFields, SweepFields
     from simops_client.errors import (
         Conflict,
@@ -41,6 +42,7 @@ __all__ = [
     "Job",
     "JobInfo",
     "NotFound",
+    "Picture",
     "Plan",
     "Point",
     "Run",
@@ -64,6 +66,7 @@ __all__ = [
 
 _PLACES = {
     "axes": ("integers", "linspace", "logspace", "loguniform", "uniform", "values"),
+    "core.pictures": ("Picture",),
     "core.requests": ("Run", "RunFields", "SweepFields"),
     "errors": (
         "Conflict",
