@@ -66,6 +66,9 @@ def submit(
     label: Annotated[
         list[str] | None, typer.Option("--label", "-l", help="name=value, by which lists can be filtered.")
     ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", "-e", help="NAME=value, an environment variable of the simulation.")
+    ] = None,
     network: Annotated[str | None, typer.Option(help="None (default), Cluster or Internet.")] = None,
     key: Annotated[
         str | None, typer.Option(help="An Idempotency-Key: the same one makes one thing, however often it is sent.")
@@ -90,6 +93,7 @@ def submit(
         "timeout_seconds": timeout,
         "retries": retries,
         "network": network,
+        "env": list(map(params.assignment_of_variable, env or [])) or None,
         "labels": dict(map(params.assignment_of_label, label or [])) or None,
         "resources": _resources(cpu, memory),
     }

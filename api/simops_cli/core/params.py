@@ -94,6 +94,18 @@ def parameters(texts: Iterable[str]) -> "dict[str, Scalar]":
     return out
 
 
+def assignment_of_variable(text: str) -> dict[str, str]:
+    """Return an environment variable as a request has it; its value is text as it is.
+
+    Raises:
+        InputError: there is no ``=``, or no name before it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError("a variable is NAME=value", text, 0)
+    return {"name": name, "value": value}
+
+
 def assignment_of_label(text: str) -> tuple[str, str]:
     """Return name and value of a label.
 
