@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from simops_client.models import JobInfo, Plan, Stats, SweepInfo
+if TYPE_CHECKING:
+    from simops_client.models import JobInfo, Plan, Stats, SweepInfo
 
-Info = JobInfo | SweepInfo
+Info: TypeAlias = "JobInfo | SweepInfo"
 Manifest = dict[str, Any]
 Tell = Callable[[Info], object]
 
@@ -77,13 +78,13 @@ class Backend(Protocol):
     def submit(self, order: Order) -> Info:
         """Start something; return it as it is."""
 
-    def plan(self, order: Order) -> Plan | None:
+    def plan(self, order: Order) -> "Plan | None":
         """Have it checked and nothing made; return what it would be, None where nobody can say."""
 
-    def jobs(self, filters: Filters) -> Iterator[JobInfo]:
+    def jobs(self, filters: Filters) -> "Iterator[JobInfo]":
         """Give runs."""
 
-    def sweeps(self, filters: Filters) -> Iterator[SweepInfo]:
+    def sweeps(self, filters: Filters) -> "Iterator[SweepInfo]":
         """Give sweeps."""
 
     def get(self, identity: str) -> Info:
@@ -103,7 +104,7 @@ class Backend(Protocol):
     def rerun(self, identity: str, points: str) -> Info:
         """Run points of a sweep again."""
 
-    def stats(self) -> Stats:
+    def stats(self) -> "Stats":
         """Count."""
 
     def result(self, identity: str, folder: Path, *, unpack: bool) -> Path:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 if TYPE_CHECKING:
+    import httpx
+
     from simops_client.models import JobInfo, SweepInfo
 
 _MOST_TEXT = 300
@@ -114,7 +114,7 @@ _KINDS: dict[int, type[SimOpsError]] = {
 }
 
 
-def error_of(answer: httpx.Response) -> SimOpsError:
+def error_of(answer: "httpx.Response") -> SimOpsError:
     """Return the exception that an answer is, whose body has been read."""
     status = answer.status_code
     problem = _problem(answer)
@@ -131,7 +131,7 @@ def error_of(answer: httpx.Response) -> SimOpsError:
     )
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def _problem(answer: "httpx.Response") -> dict[str, Any]:
     try:
         value = json.loads(answer.content)
     except (ValueError, RecursionError):
@@ -143,7 +143,7 @@ def _field(one: dict[str, Any]) -> FieldProblem:
     return FieldProblem(str(one.get("field", "")), str(one.get("detail", "")), str(one.get("location", "")))
 
 
-def _words(answer: httpx.Response) -> str:
+def _words(answer: "httpx.Response") -> str:
     # Something between here and the gateway has answered.
     if answer.is_redirect:
         return f"it has moved to {answer.headers.get('Location')}: give that address as url"

@@ -113,6 +113,8 @@ class SweepInfo(_HowRun):
     completed_at: datetime | None = None
     estimated_completion_at: datetime | None = None
     rounds: int = 0
+    running_seconds: float | None = None
+    """How long its rounds that are over lasted together, without pauses between them."""
 
 
 class Point(_Answer):

@@ -34,6 +34,12 @@ REST = """## Axes of a space
 
 ::: simops_client.models
 
+## Pictures
+
+::: simops_client.core.pictures
+    options:
+      members: [Picture]
+
 ## Exceptions
 
 ::: simops_client.errors

@@ -68,6 +68,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not below docs/, and the files that pages link to."""
     for name, text in generated().items():
+        # What stands there in a checkout only says that the page is written when the site is built.
+        if (said := files.get_file_from_path(name)) is not None:
+            files.remove(said)
         files.append(File.generated(config, name, content=text))
     for path, name in links.PAGES.items():
         if name != "index.md":

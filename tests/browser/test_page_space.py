@@ -83,6 +83,20 @@ def test_an_estimate_does_not_count_what_an_earlier_round_has_done(signed_in: He
     expect(page.get_by_text("Throughput")).to_have_count(0)
 
 
+def test_of_a_sweep_that_was_run_again_the_pause_does_not_count(signed_in: Held, stage: Stage) -> None:
+    days = [("2026-11-23T16:00:00Z", "2026-11-23T16:03:00Z"), ("2026-11-25T08:00:00Z", "2026-11-25T08:01:00Z")]
+    rounds = [{"job": f"scan-{i}", "startTime": a, "completionTime": b} for i, (a, b) in enumerate(days)]
+    _scan(stage, startTime=days[0][0], completionTime=days[1][1], rounds=rounds)
+    page = signed_in.page
+    signed_in.go("/ui/sweep?id=scan")
+    expect(page.get_by_text("4 min 00 s")).to_be_visible()
+    expect(page.get_by_text("3 / min", exact=True)).to_be_visible()
+    told = {"rounds": [{"job": one["job"]} for one in rounds]}
+    stage.api.patch(sweep("scan"), {"status": told}, status=True)
+    expect(page.get_by_text("Throughput")).to_have_count(0)
+    expect(page.get_by_text("12 / 12")).to_be_visible()
+
+
 def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held, stage: Stage) -> None:
     page = signed_in.page
     _scan(stage)
@@ -305,11 +319,24 @@ def test_a_run_is_submitted_with_its_forecast_and_mistakes_stand_at_their_fields
     signed_in.accessible_in_both()
     page.get_by_label("Time limit in seconds").fill("600")
     expect(page.get_by_label("Time limit in seconds")).to_have_attribute("aria-invalid", "false")
+    page.get_by_role("button", name="Add a label").click()
+    page.get_by_label("Label name 1").fill("project")
+    page.get_by_label("Label value 1").fill("no good value")
+    expect(page.get_by_label("Label value 1")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Label value 1").fill("heat")
+    expect(page.get_by_label("Label value 1")).to_have_attribute("aria-invalid", "false")
+    page.get_by_role("button", name="Add a variable").click()
+    page.get_by_label("Variable name 1").fill("OMP_NUM_THREADS")
+    page.get_by_label("Variable value 1").fill("4")
+    page.get_by_label("Network").select_option("Cluster")
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page).to_have_url(re.compile(r"/ui/job\?id=run-"))
     name = page.url.rsplit("=", 1)[1]
     made = stage.api.read(job(name))
     try:
+        assert made["metadata"]["labels"]["project"] == "heat"
+        assert made["spec"]["env"] == [{"name": "OMP_NUM_THREADS", "value": "4"}]
+        assert made["spec"]["network"] == "Cluster"
         assert made["spec"]["timeoutSeconds"] == 600
         assert json.dumps(made["spec"]["params"]) in ('{"length": 1.0}', '{"length": 1}')
     finally:
@@ -375,6 +402,10 @@ def test_a_sweep_is_submitted_by_its_axes(signed_in: Held, stage: Stage) -> None
     page.get_by_label("Command").fill("python -m simops_sim")
     page.get_by_label("Name of axis 1").fill("diffusivity")
     page.get_by_label("values of axis 1").fill("0.01, 0.02, 0.05")
+    page.get_by_label("The image computes many points in one process").check()
+    page.get_by_role("button", name="Add a label").click()
+    page.get_by_label("Label name 1").fill("project")
+    page.get_by_label("Label value 1").fill("heat")
     forecast = page.get_by_role("complementary", name="Forecast")
     expect(forecast).to_contain_text(re.compile("Runs\\s*3"))
     page.get_by_role("button", name="Submit the sweep").click()
@@ -383,6 +414,7 @@ def test_a_sweep_is_submitted_by_its_axes(signed_in: Held, stage: Stage) -> None
     made = stage.api.read(sweep(name))
     try:
         assert made["spec"]["space"]["axes"] == [{"name": "diffusivity", "values": [0.01, 0.02, 0.05]}]
+        assert (made["spec"]["template"]["batch"], made["metadata"]["labels"]["project"]) == (True, "heat")
     finally:
         stage.api.delete(sweep(name))
 
@@ -395,14 +427,17 @@ def test_run_again_begins_with_what_there_was(signed_in: Held, stage: Stage) -> 
         "retries": 3,
         "nodeSelector": {"disk": "ssd"},
     }
-    stage.make(job("heat", params={"length": 2.5, "method": "ftcs"}, timeoutSeconds=77, **how), phase="Failed")
+    was = job("heat", params={"length": 2.5, "method": "ftcs"}, timeoutSeconds=77, **how)
+    was["metadata"]["labels"] = {"project": "heat", "simops.dev/of": "another"}
+    stage.make(was, phase="Failed")
     signed_in.go("/ui/job?id=heat")
     for text in ("OMP_NUM_THREADS=4", "Internet", "disk=ssd"):
         expect(page.locator(".facts").get_by_text(text)).to_be_visible()
     page.get_by_role("link", name="Run again…").click()
     expect(page.get_by_role("heading", name="Run heat again")).to_be_visible()
     values = page.locator("input").evaluate_all("all => all.map(one => one.value)")
-    assert {"length", "2.5", "method", "ftcs", "77", "sim:local", "OMP_NUM_THREADS", "4"} <= set(values)
+    assert {"length", "2.5", "method", "ftcs", "77", "sim:local", "OMP_NUM_THREADS", "4", "project"} <= set(values)
+    assert "simops.dev/of" not in values
     expect(page.get_by_role("complementary", name="Forecast")).to_contain_text("Runs")
     expect(page.get_by_label("Network")).to_have_value("Internet")
     expect(page.get_by_text('node_selector: {"disk":"ssd"}')).to_be_visible()
@@ -411,7 +446,9 @@ def test_run_again_begins_with_what_there_was(signed_in: Held, stage: Stage) -> 
     expect(page).to_have_url(re.compile(r"/ui/job\?id=run-"))
     again = job(page.url.rsplit("=", 1)[1])
     try:
-        spec = stage.api.read(again)["spec"]
+        made = stage.api.read(again)
+        spec = made["spec"]
+        assert made["metadata"]["labels"]["project"] == "heat"
         assert {name: spec[name] for name in how} == how
     finally:
         stage.api.delete(again)

@@ -96,13 +96,14 @@ async def test_a_run_is_submitted_seen_waited_for_and_its_result_is_here(
     person: Person, world: World, removed: list[Manifest]
 ) -> None:
     said = await person.says(
-        "submit", "sim:local", "-p", "length=1.5", "-p", "kind=sine", "-l", "team=heat", "--cpu", "1"
+        "submit", "sim:local", "-p", "length=1.5", "-p", "kind=sine", "-l", "team=heat", "--cpu", "1", "-e", "A=b=c"
     )
     assert said.code == Exit.OK, said.err
     (name,) = said.lines
     removed.append(job(name))
     spec = world.api.read(job(name))["spec"]
     assert spec["params"] == {"kind": "sine", "length": 1.5}
+    assert spec["env"] == [{"name": "A", "value": "b=c"}]
     assert spec["resources"] == {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}
     assert (await person.says("list", "-l", "team=heat", "-o", "name")).lines == [name]
     waiting = await person.start("wait", name)
@@ -234,10 +235,12 @@ async def test_a_gateway_is_remembered_once_it_has_answered(person: Person, worl
 
 
 async def test_straight_to_kubernetes_it_does_the_same(direct: Person, world: World, removed: list[Manifest]) -> None:
-    said = await direct.says("submit", "sim:local", "-p", "a=1", "-l", "straight=yes")
+    said = await direct.says("submit", "sim:local", "-p", "a=1", "-l", "straight=yes", "--env", "A=1", "--env", "B=")
     assert said.code == Exit.OK, said.err
     (name,) = said.lines
     removed.append(job(name))
+    env = [{"name": "A", "value": "1"}, {"name": "B", "value": ""}]
+    assert world.api.read(job(name))["spec"]["env"] == env
     assert (await direct.says("list", "-l", "straight=yes", "-o", "name")).lines == [name]
     waiting = await direct.start("wait", name)
     assert waiting.stderr is not None

@@ -7,8 +7,10 @@ import json
 import zipfile
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise, product
 from typing import Any, cast
 
+import matplotlib.axes
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -499,6 +501,28 @@ def test_every_kind_of_picture_is_drawn_and_the_same_points_give_the_same_bytes(
     assert picture.startswith(b"\x89PNG" if form == "png" else b"<?xml")
     assert b"<script" not in picture
     assert draw(found, query) == picture
+
+
+@pytest.mark.parametrize(
+    "places", [{"a": [3.0], "b": [1, 2, 3, 4]}, {"a": [0.1, 0.01, 0.001], "b": ["x"]}, {"a": [0], "b": [7]}]
+)
+def test_a_heat_map_with_one_value_along_an_axis_has_cells(
+    places: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[Any, ...]] = []
+    mesh = matplotlib.axes.Axes.pcolormesh
+
+    def noted(axes: Any, *of: Any, **how: Any) -> Any:
+        drawn.append(of)
+        return mesh(axes, *of, **how)
+
+    monkeypatch.setattr("matplotlib.axes.Axes.scatter", lambda *_, **__: pytest.fail("points instead of cells"))
+    monkeypatch.setattr("matplotlib.axes.Axes.pcolormesh", noted)
+    rows = [row(i, 1.0 + i, a=a, b=b) for i, (a, b) in enumerate(product(places["a"], places["b"]))]
+    assert draw(gathered(rows, "error", "a", "b"), PlotQuery(metric="error", x="a", y="b"))
+    across, up, _ = drawn[0]
+    assert (len(across), len(up)) == (len(places["a"]) + 1, len(places["b"]) + 1)
+    assert all(b > a for edges in (across, up) for a, b in pairwise(edges))
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")  # the font has no such letters: a box stands for each

@@ -100,6 +100,28 @@ def test_a_point_is_answered_as_a_job_with_its_own_parameters() -> None:
     assert params_of(found, 0) == {"length": 1.0, "a": 1}
 
 
+@pytest.mark.parametrize(
+    ("rounds", "seconds"),
+    [
+        ([("00:00:00", "00:01:00"), ("09:00:00", "09:00:30")], 90),
+        ([("00:00:00", "00:01:00"), ("09:00:00", None)], 60),
+        ([("00:00:00", None)], None),
+        ([(None, "00:01:00")], None),
+        ([("00:00:10", "00:01:00")], None),  # earlier ones are not told any more
+        ([], None),
+    ],
+)
+def test_how_long_rounds_lasted_has_no_pauses_in_it(
+    rounds: list[tuple[str | None, str | None]], seconds: int | None
+) -> None:
+    def at(time: str | None) -> str | None:
+        return f"2026-11-23T{time}Z" if time else None
+
+    told = [{"job": "j", "startTime": at(begin), "completionTime": at(end)} for begin, end in rounds]
+    found = Sweep.model_validate_json(record(startTime=at("00:00:05"), rounds=told).document)
+    assert found.running_seconds == seconds
+
+
 def test_a_sweep_is_answered_as_published_without_its_points_written_out() -> None:
     found = Sweep.model_validate_json(record(succeededPoints="0").document)
     assert found.points.by_status == {Phase.SUCCEEDED: 1, Phase.PENDING: 1}

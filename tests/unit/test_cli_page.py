@@ -29,15 +29,6 @@ def test_the_page_has_every_exit_code_with_its_meaning() -> None:
     assert {int(code): meaning for code, meaning in rows("Exit codes")} == {int(one): one.meaning for one in Exit}
 
 
-def test_help_is_there_without_what_is_slow_to_load() -> None:
-    script = (
-        "import sys; from simops_cli import app; code = app.run(['--help']); "
-        "print([m for m in ('pandas', 'pyarrow', 'numpy', 'kubernetes', 'plotext', 'yaml') if m in sys.modules]); sys.exit(code)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 def test_a_shell_completes_commands() -> None:
     asked = {"_SIMOPS_COMPLETE": "complete_bash", "COMP_WORDS": "simops wa", "COMP_CWORD": "1"}
     words = [sys.executable, "-c", "import sys; sys.argv[0] = 'simops'; from simops_cli.app import main; main()"]

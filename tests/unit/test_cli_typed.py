@@ -39,6 +39,12 @@ class TestParameters:
         texts = [f"{name}={params.written(value)}" for name, value in given_.items()]
         assert params.parameters(texts) == given_
 
+    def test_a_variable_is_text_as_it_is(self) -> None:
+        assert params.assignment_of_variable("A=1=2 ") == {"name": "A", "value": "1=2 "}
+        for text in ("A", "=1"):
+            with pytest.raises(InputError, match="NAME=value"):
+                params.assignment_of_variable(text)
+
     @pytest.mark.parametrize(
         ("text", "value"),
         [

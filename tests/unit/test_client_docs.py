@@ -56,6 +56,7 @@ def gateway(request: httpx.Request) -> httpx.Response:
         "jobs/sim-1/artifacts": told({"job": "sim-1", "files": [{"path": "a", "bytes": 1}], "bundle": {"bytes": 1}}),
         "jobs/sim-1/artifacts/metrics.json": told({"a": 1}),
         "jobs/sim-1/artifacts/temperature_field.npy": httpx.Response(200, content=npy()),
+        "jobs/sim-1/artifacts/simulation_results.png": httpx.Response(200, content=b"\x89PNG\r\n\x1a\n"),
         "jobs/sim-1/artifacts/result.csv": httpx.Response(200, content=b"a"),
         "jobs/stats": told({"total": 1, "by_status": {"Succeeded": 1}}),
         "jobs": told({"items": [job("Failed")], **PAGE}),

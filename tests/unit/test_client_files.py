@@ -89,6 +89,16 @@ async def test_a_result_is_unpacked_and_nothing_else_is_left(kind: str, tmp_path
 
 
 @both
+async def test_a_zip_may_be_named_itself_and_a_folder_of_such_a_name_is_one(kind: str, tmp_path: Path) -> None:
+    named = tmp_path / "new" / "x.zip"
+    assert await fetched(kind, Store(), named, unpack=False) == named
+    assert below(tmp_path) == {"new/x.zip": BUNDLE}
+    named.unlink()
+    named.mkdir()
+    assert await fetched(kind, Store(), named, unpack=False) == named / "sim-1.zip"
+
+
+@both
 async def test_a_download_that_is_cut_goes_on_where_it_was(kind: str, tmp_path: Path) -> None:
     store = Store(cut=3000)
     found = await fetched(kind, store, tmp_path, unpack=False)
@@ -245,6 +255,31 @@ async def test_a_download_from_the_store_goes_on_at_a_new_address(kind: str, tmp
 
 
 # Single files
+PNG = b"\x89PNG\r\n\x1a\n and so on"
+
+
+@both
+async def test_a_figure_is_a_picture_that_a_notebook_shows(kind: str) -> None:
+    def listed(*names: str) -> httpx.Response:
+        return told({"job": "sim-1", "files": [{"path": name, "bytes": 9} for name in names], "bundle": {"bytes": 9}})
+
+    answers = [told(job()), listed("a.csv", "plots/b.PNG"), httpx.Response(200, content=PNG)]
+    answers += [listed("a.csv"), listed("a.png", "b.jpg"), httpx.Response(200, content=b"<svg/>")]
+    gateway = Gateway(*answers)
+    with asking(kind, gateway) as (client, _):
+        found = await done(client.job("sim-1"))
+        picture = await done(found.figure())
+        assert (bytes(picture), picture._repr_png_(), picture._repr_jpeg_()) == (PNG, PNG, None)
+        assert repr(picture) == f"<Picture png, {len(PNG)} bytes>"
+        with pytest.raises(ValueError, match="has left no picture"):
+            await done(found.figure())
+        with pytest.raises(ValueError, match=r"say which: a\.png, b\.jpg"):
+            await done(found.figure())
+        with pytest.raises(ValueError, match="neither PNG nor JPEG"):
+            await done(found.figure("x.svg"))
+    assert gateway.asked[2] == "GET jobs/sim-1/artifacts/plots/b.PNG"
+
+
 @both
 async def test_a_file_is_bytes_or_json_or_an_array(kind: str) -> None:
     buffer, pickled = io.BytesIO(), io.BytesIO()

@@ -18,7 +18,7 @@ from simops_api.jobs.requests import Created as SentCreated
 from simops_api.jobs.requests import Plan as SentPlan
 from simops_api.sweeps import models as sent_sweeps
 from simops_api.uploads.lists import Uploaded as SentUploaded
-from simops_client import AsyncClient, AsyncJob, AsyncSweep, Client, Job, SimOpsError, Sweep, models
+from simops_client import AsyncClient, AsyncJob, AsyncSweep, Client, Job, Picture, SimOpsError, Sweep, models
 from simops_client.core.requests import Run, RunFields, SweepFields
 from simops_client.models import FINAL, JobInfo, Plan, Point, Stats
 from simops_crds.names import FINAL_PHASES
@@ -108,7 +108,7 @@ async def _typed(client: Client, other: AsyncClient) -> None:
     assert_type(client.jobs(status="failed"), Generator[Job, None, None])
     assert_type(client.stats(), Stats)
     assert_type(client.get_sweep("a").points(), Generator[Point, None, None])
-    assert_type(client.get_sweep("a").plot("m", "x"), bytes)
+    assert_type(client.get_sweep("a").plot("m", "x"), Picture)
     assert_type(await other.submit("a"), AsyncJob)
     assert_type(await other.submit("a", dry_run=True), Plan)
     assert_type(await other.job("a"), AsyncJob)

@@ -1,10 +1,11 @@
 """The docs site builds without a warning, asks no other host for anything, and its generated pages name all that there is."""
 
+import posixpath
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -58,6 +59,43 @@ def test_the_site_builds_without_a_warning_and_no_page_of_it_loads_anything_from
         assert not strange, f"{page.name} loads {strange}"
     for sheet in site.rglob("*.css"):
         assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def tracked() -> frozenset[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return frozenset(name for name in listed.split("\0") if name)
+
+
+def linked(text: str) -> list[str]:
+    """The paths of the checkout that a page links to."""
+    plain = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```[^\n]*$", "", text, flags=re.MULTILINE | re.DOTALL))
+    found = re.findall(r"\]\(([^)\s]+)", plain) + re.findall(r"^\[[^\]]+\]:\s*(\S+)", plain, re.MULTILINE)
+    return [one.partition("#")[0] for one in found if not re.match(r"[a-z]+:|#", one)]
+
+
+def test_every_relative_link_of_a_tracked_page_leads_to_a_tracked_file_or_folder() -> None:
+    files = tracked()
+    there = files | {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    dead = [
+        f"{page}: {path}"
+        for page in sorted(files)
+        if page.endswith(".md")
+        for path in linked((ROOT / page).read_text(encoding="utf-8"))
+        if posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) not in there
+    ]
+    assert not dead
+
+
+def test_a_link_in_code_is_none_and_an_image_is_one() -> None:
+    text = "[a](b.md#c) ![d](e.png)\n```\n[f](g.md)\n```\n`[h](i)` [j](https://k) [l](#m)\n[n]: o.md\n"
+    assert linked(text) == ["b.md", "e.png", "o.md"]
+
+
+def test_generated_pages_of_the_site_are_whole_and_not_what_a_checkout_says_of_them(site: Path) -> None:
+    for name, words in (("rest-reference", "GET /api/v1/sweeps"), ("client-reference", "client.submit")):
+        page = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert words in page
+        assert "built site alone" not in page
 
 
 def test_files_of_the_checkout_that_pages_link_to_are_beside_them(site: Path) -> None:

@@ -158,7 +158,7 @@ def _heat_map(
     xs, ys = np.asarray(across.numbers), np.asarray(up.numbers)
     columns, rows = np.unique(xs), np.unique(ys)
     cells = {(a, b) for a, b in zip(xs.tolist(), ys.tolist(), strict=True)}
-    if len(columns) > 1 and len(rows) > 1 and len(cells) >= _GRID_SHARE * len(columns) * len(rows):
+    if len(cells) >= _GRID_SHARE * len(columns) * len(rows):
         total, count = np.zeros((len(rows), len(columns))), np.zeros((len(rows), len(columns)))
         where = np.searchsorted(rows, ys), np.searchsorted(columns, xs)
         np.add.at(total, where, np.asarray(values))
@@ -168,6 +168,12 @@ def _heat_map(
         shown: Any = axes.pcolormesh(
             _edges(columns, is_log[0]), _edges(rows, is_log[1]), mean, cmap="cividis", rasterized=True
         )
+        for axis, scale, middles in ((axes.xaxis, across, columns), (axes.yaxis, up, rows)):
+            if (
+                scale.labels is None and len(middles) == 1
+            ):  # how wide its cells are has no meaning, so it alone is named
+                axis.set_ticks([float(middles[0])], [f"{middles[0]:g}"])
+                axis.set_ticks([], minor=True)
     else:
         size = 6 if len(values) > _MANY else 36
         shown = axes.scatter(xs, ys, c=values, s=size, cmap="cividis", rasterized=len(values) > _MANY)
@@ -180,6 +186,9 @@ def _heat_map(
 def _edges(middles: Any, is_log: bool) -> Any:
     """Return the borders between cells whose middles these are, one more than there are cells."""
     inner = np.log(middles) if is_log else middles
+    if len(inner) == 1:
+        half = 0.5 if is_log else abs(inner[0]) / 2 or 0.5
+        return np.exp([inner[0] - half, inner[0] + half]) if is_log else np.asarray([inner[0] - half, inner[0] + half])
     between = (inner[1:] + inner[:-1]) / 2
     out = np.concatenate(([2 * inner[0] - between[0]], between, [2 * inner[-1] - between[-1]]))
     return np.exp(out) if is_log else out

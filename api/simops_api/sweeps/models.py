@@ -71,6 +71,8 @@ class Sweep(HowRun):
     estimated_completion_at: datetime | None = None
     rounds: int
     """How many Kubernetes Jobs it has had so far."""
+    running_seconds: float | None = None
+    """How long those lasted that are over, together: without pauses between them. None when that is not known (any more)."""
 
 
 class SweepList(BaseModel):

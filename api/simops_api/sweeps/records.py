@@ -199,8 +199,21 @@ def document_of(obj: KubeObject, sweep_id: str, phases: Mapping[str, int], total
         "completed_at": status.get("completionTime"),
         "estimated_completion_at": status.get("estimatedCompletionTime"),
         "rounds": len(status.get("rounds") or []),
+        "running_seconds": _running(status),
     }
     return {name: value for name, value in whole.items() if value is not None}
+
+
+def _running(status: KubeObject) -> float | None:
+    """Return how long all rounds lasted that are over; None when there is none, or not all are told of any more."""
+    rounds = status.get("rounds") or []
+    over = [one for one in rounds if one.get("completionTime")]
+    spans = [(seconds_of(one.get("startTime")), seconds_of(one["completionTime"])) for one in over]
+    known = [max(0.0, end - begin) for begin, end in spans if begin is not None and end is not None]
+    began, first = seconds_of(status.get("startTime")), seconds_of(rounds[0].get("startTime")) if rounds else None
+    # The first round was made before anything of it started; of very many only the last are told.
+    is_whole = len(known) == len(over) and (began is None or (first is not None and first <= began))
+    return sum(known) if known and is_whole else None
 
 
 def _run(spec: KubeObject) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+import simops_client
 from simops_cli import hints, place, terminal
 from simops_cli.core import exits, output
 from simops_cli.core.exits import Exit
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Info
 from simops_cli.settings import Options
-from simops_client.models import SweepInfo
 
 FormOption = Annotated[Form, typer.Option("--output", "-o", help="table, wide, name, json or yaml.")]
 Identity = Annotated[str, typer.Argument(metavar="ID", help="Id of a run or sweep, as `simops list` shows it.")]
@@ -48,7 +48,7 @@ def waited(there: Backend, identity: str, timeout: float | None, *, quiet: bool)
         def tell(info: Info) -> None:
             nonlocal told
             words = f"{info.id}: {info.status}{f' ({info.reason})' if info.reason else ''}"
-            if isinstance(info, SweepInfo):
+            if isinstance(info, simops_client.SweepInfo):
                 bar.at(output.ended_of(info), info.points.total or None, words)
             else:
                 bar.at(0, None, words)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,9 @@ from simops_cli.commands import common
 from simops_cli.core import contract, params, times
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
-from simops_client.models import Scalar
+
+if TYPE_CHECKING:
+    from simops_client.models import Scalar
 
 _ENGINE_FAILED = 125
 
@@ -97,7 +99,7 @@ def run(
 
 
 def _program(
-    command: Sequence[str], values: dict[str, Scalar], outputs: Path, file: Path, scratch: Path, log: Path
+    command: Sequence[str], values: "dict[str, Scalar]", outputs: Path, file: Path, scratch: Path, log: Path
 ) -> local.Run:
     home = scratch / "home"
     home.mkdir()

@@ -10,7 +10,6 @@ from simops_cli.commands import common
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
-from simops_cli.gateway import Gateway
 from simops_cli.ports import Check
 from simops_cli.settings import Options
 
@@ -42,6 +41,8 @@ def _checks(options: Options) -> Iterator[Check]:
     """Give what is found at the gateway, where one is known, and in the cluster, where there is a kubeconfig."""
     with closing(place.opened(options)) as first:
         yield from first.checks()
+    from simops_cli.gateway import Gateway  # noqa: PLC0415 - slow to load, and not for each command
+
     if not isinstance(first, Gateway):
         return
     try:

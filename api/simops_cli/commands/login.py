@@ -11,7 +11,6 @@ from simops_cli import settings, terminal
 from simops_cli.commands import common
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
-from simops_cli.gateway import Gateway
 
 
 class Shell(StrEnum):
@@ -49,6 +48,8 @@ def login(
         token = typer.prompt(
             "Token (empty for none)", default="", hide_input=True, show_default=False, err=True
         ).strip()
+    from simops_cli.gateway import Gateway  # noqa: PLC0415 - slow to load, and not for each command
+
     gateway = Gateway(
         target.server, Path(file) if file else token or None, namespace=target.namespace, verify=target.ca or True
     )

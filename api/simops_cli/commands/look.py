@@ -12,7 +12,6 @@ from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form, Found
 from simops_cli.ports import Backend, Filters
 from simops_client.errors import Unavailable
-from simops_client.models import FINAL
 
 _LOOK_SECONDS = 2.0
 
@@ -96,6 +95,8 @@ def _look(there: Backend, ids: list[str] | None, filters: Filters, *, sweeps: bo
 
 
 def _is_over(found: list[Found], ids: list[str] | None) -> bool:
+    from simops_client.models import FINAL  # noqa: PLC0415 - slow to load, and not for each command
+
     return bool(ids) and all(one.status in FINAL for one in found)
 
 
@@ -143,7 +144,7 @@ def _counts(one: Found) -> list[str]:
 
 
 def stats(context: typer.Context, form: common.FormOption = Form.TABLE) -> None:
-    """Count runs by status, how many finish, and how long they take."""
+    """Count runs and points of sweeps, together by status; say how many runs finish, and how long they take."""
     with common.backend(context) as there:
         found = there.stats()
     if terminal.data(found, form):

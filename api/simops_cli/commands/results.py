@@ -13,8 +13,6 @@ from simops_cli.core import output, times
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Picture
-from simops_cli.watching import arriving
-from simops_client.core.requests import archive_path
 
 
 class TableForm(StrEnum):
@@ -40,23 +38,38 @@ def result(
     context: typer.Context,
     identity: common.Identity,
     out: Out = None,
-    unpack: Annotated[bool, typer.Option("--unpack/--zip", help="Unpack it, or leave the zip as it is.")] = True,
+    unpack: Annotated[
+        bool,
+        typer.Option(
+            "--unpack/--zip", help="Unpack it, or leave the zip as it is: in --out, or as --out if that ends with .zip."
+        ),
+    ] = True,
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Into a folder that has other files already; those of the same names are replaced."
+            "--overwrite",
+            help="Into a folder that has other files already, or over a zip; those of the same names are replaced.",
         ),
     ] = False,
 ) -> None:
     """Bring what a run or sweep has left here, by default into a folder of its name. What was broken off goes on; checksums are checked."""
+    from simops_cli.watching import arriving  # noqa: PLC0415 - slow to load, and not for each command
+
     folder = out or Path(identity)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: --out names a folder")
+        if unpack or folder.suffix.lower() != ".zip":
+            raise InputError(
+                f"{folder} is a file: --out names a folder{'' if unpack else ', or a file that ends with .zip'}"
+            )
+        if not overwrite:
+            raise InputError(f"{folder} is there already: name another file by --out, or replace it by --overwrite")
     if unpack and not overwrite and _is_of_others(folder, identity):
         raise InputError(
             f"{folder} has files in it already: name another folder by --out, or replace them by --overwrite"
         )
-    hints.resume_by(f"what has arrived is kept. Go on by: simops result {identity} --out {folder}")
+    hints.resume_by(
+        f"what has arrived is kept. Go on by: simops result {identity} --out {folder}{'' if unpack else ' --zip'}"
+    )
     quiet = common.options(context).quiet
     with common.backend(context) as there, arriving(folder, identity, unpack=unpack, quiet=quiet):
         path = there.result(identity, folder, unpack=unpack)
@@ -65,6 +78,8 @@ def result(
 
 def _is_of_others(folder: Path, identity: str) -> bool:
     """Whether a folder has something in it, and not what an earlier try for this result has brought."""
+    from simops_client.core.requests import archive_path  # noqa: PLC0415 - slow to load, and not for each command
+
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return bool(names) and not any(name.startswith(archive_path(folder, identity, hidden=True).name) for name in names)
 

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+import simops_client
 from simops_cli import hints, terminal
 from simops_cli.commands import common
 from simops_cli.commands.logs import follow_log
-from simops_cli.core import exits, manifests, params, space, times
+from simops_cli.core import exits, params, times
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Info, Order
 from simops_client.errors import NotFound
-from simops_client.models import SweepInfo
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +66,9 @@ def submit(
     label: Annotated[
         list[str] | None, typer.Option("--label", "-l", help="name=value, by which lists can be filtered.")
     ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", "-e", help="NAME=value, an environment variable of the simulation.")
+    ] = None,
     network: Annotated[str | None, typer.Option(help="None (default), Cluster or Internet.")] = None,
     key: Annotated[
         str | None, typer.Option(help="An Idempotency-Key: the same one makes one thing, however often it is sent.")
@@ -90,6 +93,7 @@ def submit(
         "timeout_seconds": timeout,
         "retries": retries,
         "network": network,
+        "env": list(map(params.assignment_of_variable, env or [])) or None,
         "labels": dict(map(params.assignment_of_label, label or [])) or None,
         "resources": _resources(cpu, memory),
     }
@@ -97,6 +101,8 @@ def submit(
     if file is not None:
         if image or param or sweep or given or name:
             raise InputError("-f brings all of it: give either a file, or an image with its options")
+        from simops_cli.core import manifests  # noqa: PLC0415 - slow to load, and not for each command
+
         orders = [manifests.order_of(one, _source(file)) for one in manifests.documents(_read(file), _source(file))]
     else:
         orders = [
@@ -152,7 +158,7 @@ def _show_made(info: Info, form: Form, *, quiet: bool) -> None:
     terminal.out(info.id)
     if quiet or not terminal.is_watched():
         return
-    look = f"simops watch {info.id}" if isinstance(info, SweepInfo) else f"simops logs -f {info.id}"
+    look = f"simops watch {info.id}" if isinstance(info, simops_client.SweepInfo) else f"simops logs -f {info.id}"
     terminal.say(f"  {look}")
 
 
@@ -184,6 +190,8 @@ def _body(
     if command:
         body["command"] = command
     if sweep:
+        from simops_cli.core import space  # noqa: PLC0415 - slow to load, and not for each command
+
         body["space"] = space.space(sweep, **drawing)
         both = body["params"].keys() & {axis["name"] for axis in body["space"]["axes"]}
         if both:

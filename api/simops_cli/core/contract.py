@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from simops_client.models import Scalar
+if TYPE_CHECKING:
+    from simops_client.models import Scalar
 
 USER = 10001
 OUTPUTS, PARAMS = "/simops/outputs", "/simops/params/params.json"
@@ -12,7 +14,7 @@ ENGINES = ("docker", "podman", "nerdctl")
 JOB = "local"
 
 
-def arguments(args: Sequence[str], params: Mapping[str, Scalar]) -> list[str]:
+def arguments(args: Sequence[str], params: "Mapping[str, Scalar]") -> list[str]:
     """Return the simulation's arguments: ``args``, then ``--name value`` for each parameter in alphabetical order."""
     out = list(args)
     for name in sorted(params):
@@ -21,7 +23,7 @@ def arguments(args: Sequence[str], params: Mapping[str, Scalar]) -> list[str]:
     return out
 
 
-def params_file(params: Mapping[str, Scalar]) -> str:
+def params_file(params: "Mapping[str, Scalar]") -> str:
     """Return what is in the file that ``$SIMOPS_PARAMS`` names."""
     return json.dumps({name: params[name] for name in sorted(params)}, separators=(",", ":"), ensure_ascii=False)
 

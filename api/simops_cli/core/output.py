@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import BaseModel
-
+import simops_client
 from simops_cli.core import times
 from simops_cli.core.params import written
-from simops_client.models import JobInfo, Point, SweepInfo
 
-Found = JobInfo | SweepInfo | Point
+if TYPE_CHECKING:
+    from simops_client.models import JobInfo, Point, SweepInfo
+
+Found: TypeAlias = "JobInfo | SweepInfo | Point"
 
 
 class Form(StrEnum):
@@ -71,16 +72,16 @@ POINTS: Columns = {
 }
 
 
-def ended_of(sweep: SweepInfo) -> int:
+def ended_of(sweep: "SweepInfo") -> int:
     """Return how many points of a sweep have ended."""
     return sum(sweep.points.by_status.get(name, 0) for name in ("Succeeded", "Failed", "Cancelled"))
 
 
 def columns_of(one: Found, *, wide: bool) -> Columns:
     """Return the columns for what something is."""
-    if isinstance(one, SweepInfo):
+    if isinstance(one, simops_client.SweepInfo):
         return SWEEPS_WIDE if wide else SWEEPS
-    if isinstance(one, Point):
+    if isinstance(one, simops_client.Point):
         return POINTS
     return JOBS_WIDE if wide else JOBS
 
@@ -101,6 +102,8 @@ def aligned(table: Sequence[Sequence[str]]) -> list[str]:
 
 def data(value: Any) -> Any:
     """Return something as JSON has it; fields that say nothing are left out."""
+    from pydantic import BaseModel  # noqa: PLC0415 - slow to load, and there already where there is one
+
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
     if isinstance(value, dict):
@@ -141,7 +144,7 @@ def details(one: Found) -> list[str]:
     )
     fields += [(name, str(shown[name])) for name in plain if shown.get(name) not in (None, "")]
     fields += [(name, str(shown[name])) for name in ("exit_code", "attempts", "seconds") if name in shown]
-    if isinstance(one, SweepInfo):
+    if isinstance(one, simops_client.SweepInfo):
         counts = ", ".join(f"{count} {name.lower()}" for name, count in one.points.by_status.items() if count)
         fields.append(("points", f"{one.points.total}{f': {counts}' if counts else ''}"))
     for name, value in one.params.items():

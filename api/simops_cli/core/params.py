@@ -3,9 +3,12 @@
 import json
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from simops_cli.core.inputs import InputError
-from simops_client.models import Scalar
+
+if TYPE_CHECKING:
+    from simops_client.models import Scalar
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -13,7 +16,7 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SAFE_INTEGER = 2**63
 
 
-def scalar(text: str) -> Scalar:
+def scalar(text: str) -> "Scalar":
     """Return the value that a text means.
 
     ``true`` and ``false`` are booleans, ``12`` an integer, ``1e-3`` a number; anything else is text, and so is what stands in double quotes, in which
@@ -44,7 +47,7 @@ def scalar(text: str) -> Scalar:
     return text
 
 
-def written(value: Scalar) -> str:
+def written(value: "Scalar") -> str:
     """Return the text that ``scalar`` reads as this value."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -76,7 +79,7 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def parameters(texts: Iterable[str]) -> dict[str, Scalar]:
+def parameters(texts: Iterable[str]) -> "dict[str, Scalar]":
     """Return the parameters of all ``-p``.
 
     Raises:
@@ -89,6 +92,18 @@ def parameters(texts: Iterable[str]) -> dict[str, Scalar]:
             raise InputError(f"parameter {name} is given twice", text, 0)
         out[name] = scalar(value)
     return out
+
+
+def assignment_of_variable(text: str) -> dict[str, str]:
+    """Return an environment variable as a request has it; its value is text as it is.
+
+    Raises:
+        InputError: there is no ``=``, or no name before it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError("a variable is NAME=value", text, 0)
+    return {"name": name, "value": value}
 
 
 def assignment_of_label(text: str) -> tuple[str, str]:

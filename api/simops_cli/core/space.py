@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simops_cli.core.inputs import InputError
 from simops_cli.core.params import assignment, scalar
 from simops_client import axes
-from simops_client.models import Scalar
+
+if TYPE_CHECKING:
+    from simops_client.models import Scalar
 
 METHODS = ("grid", "zip", "random", "latinHypercube", "sobol")
 _CALL = re.compile(r"(?P<name>[A-Za-z_]+)\((?P<inside>.*)\)", re.DOTALL)
@@ -15,7 +17,7 @@ _OPENED = re.compile(r"\s*[A-Za-z_]+\(")
 _PART = re.compile(r'\s*(?P<value>"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|\Z)')
 
 
-def _numbers(values: Sequence[Scalar]) -> bool:
+def _numbers(values: "Sequence[Scalar]") -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
@@ -61,7 +63,7 @@ def axis(text: str) -> tuple[str, axes.Axis]:
     return name, make(*values)
 
 
-def _values(text: str, part: str, offset: int) -> list[Scalar]:
+def _values(text: str, part: str, offset: int) -> "list[Scalar]":
     bracketed = part.strip()
     if bracketed.startswith("[") and bracketed.endswith("]"):
         offset += part.index("[") + 1

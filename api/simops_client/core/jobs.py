@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simops_client.core.files import download
 from simops_client.core.flow import Flow, Work
 from simops_client.core.handles import JobHandle
+from simops_client.core.pictures import SUFFIXES, Picture
 from simops_client.core.requests import Request, archive_path, file_path
 from simops_client.core.unpack import unpack as unpacked
 from simops_client.models import Artifacts
@@ -68,8 +69,28 @@ def array(job: JobHandle, path: str) -> Flow["np.ndarray[Any, Any]"]:
     return loaded
 
 
+def figure(job: JobHandle, path: str | None = None) -> Flow[Picture]:
+    """Return a picture that the simulation has drawn, PNG or JPEG, as bytes that a notebook shows; without ``path`` the only one.
+
+    Raises:
+        ValueError: it is no such picture; without ``path``: there is none, or there are several.
+        SimOpsError: as for ``file``.
+    """
+    if path is None:
+        listed = yield from artifacts(job)
+        found = [one.path for one in listed.files if one.path.lower().endswith(SUFFIXES)]
+        if len(found) != 1:
+            several = f"has several pictures, say which: {', '.join(found)}"
+            raise ValueError(f"{job.id} {several if found else 'has left no picture'}")
+        path = found[0]
+    picture = Picture((yield from file(job, path)))
+    if not picture.kind:
+        raise ValueError(f"{path} is neither PNG nor JPEG: take it by file()")
+    return picture
+
+
 def download_result(job: JobHandle, folder: str | Path, *, unpack: bool = True) -> Flow[Path]:
-    """Bring the whole result into a folder; return the folder, or with ``unpack=False`` the zip in it.
+    """Bring the whole result into a folder; return the folder, or with ``unpack=False`` the zip in it; a ``folder`` that ends with .zip is the zip itself.
 
     What an earlier call has left unfinished is gone on with. Checksums are held to those that the gateway tells.
 

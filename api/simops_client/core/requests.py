@@ -162,7 +162,9 @@ def segment(text: str) -> str:
 
 
 def archive_path(folder: str | Path, identity: str, *, hidden: bool) -> Path:
-    """Return where the zip of a job or sweep is put: in the folder, whatever its id is."""
+    """Return where the zip of a job or sweep is put: in the folder, whatever its id is. One that is to stay may be named itself, as ``….zip``."""
+    if not hidden and Path(folder).suffix.lower() == ".zip" and not Path(folder).is_dir():
+        return Path(folder)
     return Path(folder) / f"{'.' if hidden else ''}{quote(identity, safe='')}.zip"
 
 

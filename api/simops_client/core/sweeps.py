@@ -10,6 +10,7 @@ from simops_client.core.flow import Flow, Items, Work
 from simops_client.core.handles import SweepHandle
 from simops_client.core.jobs import unpack_and_remove
 from simops_client.core.listing import items_of
+from simops_client.core.pictures import Picture
 from simops_client.core.requests import KEY_HEADER, Request, archive_path, query_of
 from simops_client.core.session import parsed
 from simops_client.core.tables import Form, Row, arrow_of, chosen, frame_of, needs_parquet, rows_of
@@ -74,7 +75,7 @@ def plot(
     kind: Literal["line", "heatmap", "convergence"] | None = None,
     scale: Literal["linear", "log"] | None = None,
     format: Literal["png", "svg"] = "png",  # noqa: A002 - the gateway's name
-) -> Flow[bytes]:
+) -> Flow[Picture]:
     """Return a picture of a metric over the parameter ``x``; with ``group`` a line for each of its values, with ``y`` a heat map.
 
     Raises:
@@ -83,13 +84,13 @@ def plot(
     """
     query = query_of(metric=metric, x=x, y=y, group=group, kind=kind, scale=scale, format=format)
     answer = yield from sweep.session.call(Request("GET", f"{sweep.path}/plot", query))
-    return bytes(answer.content)
+    return Picture(answer.content)
 
 
 def result(sweep: SweepHandle, folder: str | Path, *, unpack: bool = True) -> Flow[Path]:
     """Bring what all points have left into a folder: a folder for each, ``table.csv`` and ``manifest.json``; also while the sweep runs.
 
-    Return the folder, or with ``unpack=False`` the zip in it.
+    Return the folder, or with ``unpack=False`` the zip in it; a ``folder`` that ends with .zip is the zip itself.
 
     Raises:
         Conflict: no point has left anything (yet).

@@ -125,6 +125,7 @@ class AsyncJob(JobHandle):
     file = _call(jobs.file)
     json = _call(jobs.json_file)
     array = _call(jobs.array)
+    figure = _call(jobs.figure)
     download = _call(jobs.download_result)
 
 

@@ -121,6 +121,7 @@ class Job(JobHandle):
     file = _call(jobs.file)
     json = _call(jobs.json_file)
     array = _call(jobs.array)
+    figure = _call(jobs.figure)
     download = _call(jobs.download_result)
 
 

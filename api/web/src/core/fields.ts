@@ -11,6 +11,7 @@ const FIELDS: readonly [RegExp, string][] = [
   [/(^|\.)sweep(\.|$)/, "space.points"],
   [/(^|\.)space/, "space.axes"],
   [/(^|\.)params/, "params"],
+  [/(^|\.)labels(\.|$)/, "labels"],
   [/(^|\.)metadata(\.|$)/, "metadata"],
   [/(^|\.)env(\.|$)/, "env"],
   [/(^|\.)(container_image|image)$/, "image"],

@@ -95,6 +95,7 @@ export interface Sweep extends Common {
   points: PointCounts;
   estimated_completion_at?: string;
   rounds: number;
+  running_seconds?: number;
 }
 
 export interface PageOf<T> {

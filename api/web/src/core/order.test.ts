@@ -49,6 +49,14 @@ test("a sweep that is run again is ordered as it was", () => {
   assert.deepEqual([body["parallelism"], body["points_per_pod"], body["retries_per_point"], body["max_failed_points"]], [4, "auto", 0, 3]);
 });
 
+test("labels are sent as names and values, and those of SimOps and Kubernetes are not given on", () => {
+  const order = { ...emptyOrder("lab"), labels: [{ name: " project ", value: " heat" }, { name: "empty", value: "" }, { name: "", value: " " }] };
+  assert.deepEqual(requestOf(order)["labels"], { project: "heat", empty: "" });
+  assert.equal("labels" in requestOf({ ...order, labels: [{ name: "", value: "" }] }), false);
+  const was = { namespace: "lab", image: "sim:1", labels: { project: "heat", "app.kubernetes.io/name": "x", "simops.dev/job": "x" } } as unknown as Job;
+  assert.deepEqual(orderFrom(was).labels, [{ name: "project", value: "heat" }]);
+});
+
 test("what cannot be ordered says at which field", () => {
   const order = { ...emptyOrder("default"), isSweep: true };
   const field = (change: Partial<typeof order>): string => {
@@ -66,6 +74,8 @@ test("what cannot be ordered says at which field", () => {
   assert.equal(field({ isSweep: false, params: [{ name: "a", value: "1" }, { name: "a", value: "2" }] }), "params");
   assert.equal(field({ isSweep: false, timeLimit: "soon" }), "timeout_seconds");
   assert.equal(field({ isSweep: false, env: [{ name: " ", value: "1" }] }), "env");
+  assert.equal(field({ isSweep: false, labels: [{ name: " ", value: "1" }] }), "labels");
+  assert.equal(field({ isSweep: false, labels: [{ name: "a", value: "1" }, { name: "a", value: "2" }] }), "labels");
 });
 
 test("points that are written out come back as they were", () => {

@@ -68,7 +68,8 @@ export interface Order {
   /** Fields of a request that have no field here, kept as they were. */
   kept: Body;
   metadata: { name: string; value: string }[];
-  labels: Record<string, string>;
+  /** By which lists can be filtered. */
+  labels: { name: string; value: string }[];
 }
 
 export type Body = Record<string, unknown>;
@@ -76,7 +77,7 @@ export type Body = Record<string, unknown>;
 export function emptyOrder(namespace: string): Order {
   return {
     isSweep: false, name: "", namespace, image: "", command: "", args: "", params: [{ name: "", value: "" }], method: "grid", axes: [{ name: "", kind: "values", fields: {} }], samples: "", seed: "", where: "", points: "",
-    pointsFrom: undefined, parallelism: "", pointsPerPod: "", retries: "", maxFailed: "", timeLimit: "", cpu: "", memory: "", gpu: "", otherLimits: {}, requests: {}, alone: [], env: [], network: "", reuse: false, batch: false, kept: {}, metadata: [], labels: {},
+    pointsFrom: undefined, parallelism: "", pointsPerPod: "", retries: "", maxFailed: "", timeLimit: "", cpu: "", memory: "", gpu: "", otherLimits: {}, requests: {}, alone: [], env: [], network: "", reuse: false, batch: false, kept: {}, metadata: [], labels: [],
   };
 }
 
@@ -121,8 +122,8 @@ function quantities(found: Readonly<Record<string, unknown>> | undefined): Recor
 }
 
 /** Labels that SimOps and Kubernetes set themselves are not given to another object. */
-function ownLabels(labels: Readonly<Record<string, string>> | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels ?? {}).filter(([name]) => !/(^|\.)(simops\.dev|kubernetes\.io|k8s\.io)\//.test(name)));
+function ownLabels(labels: Readonly<Record<string, string>> | undefined): Order["labels"] {
+  return Object.entries(labels ?? {}).filter(([name]) => !/(^|\.)(simops\.dev|kubernetes\.io|k8s\.io)\//.test(name)).map(([name, value]) => ({ name, value }));
 }
 
 function axesOf(found: unknown): AxisForm[] {
@@ -162,7 +163,7 @@ export function requestOf(order: Order): Body {
     resources: some({ ...(some(limits) ? { limits } : {}), ...(some(requests) ? { requests } : {}) }),
     network: order.network || undefined,
     metadata: some(Object.fromEntries(order.metadata.filter((row) => row.name.trim()).map((row) => [row.name.trim(), String(row.value)]))),
-    labels: some(order.labels),
+    labels: labelsOf(order.labels),
     retries: order.isSweep ? undefined : number("retries", order.retries),
     ...Object.fromEntries(Object.entries(order.kept).filter(([name]) => !order.isSweep || !OF_RUNS.has(name))),
   };
@@ -209,6 +210,15 @@ function envOf(rows: Order["env"]): { name: string; value: string }[] | undefine
   const nameless = found.find(({ name }) => !name);
   if (nameless) throw new OrderError("env", `the value ${nameless.value} has no name`);
   return found.length ? found : undefined;
+}
+
+function labelsOf(rows: Order["labels"]): Record<string, string> | undefined {
+  const found = rows.map(({ name, value }) => [name.trim(), value.trim()] as const).filter(([name, value]) => name || value);
+  const nameless = found.find(([name]) => !name);
+  if (nameless) throw new OrderError("labels", `the value ${nameless[1]} has no name`);
+  const twice = found.find(([name], i) => found.findIndex(([one]) => one === name) !== i);
+  if (twice) throw new OrderError("labels", `${twice[0]} is there twice`);
+  return some(Object.fromEntries(found));
 }
 
 function paramsOf(rows: Order["params"]): Record<string, Scalar> | undefined {

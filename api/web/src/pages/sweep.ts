@@ -222,13 +222,16 @@ class SweepPage {
     // What an earlier round has done says nothing of how fast this one is.
     const started = sweep.started_at && sweep.rounds <= 1 ? Date.parse(sweep.started_at) / 1000 : undefined;
     const elapsed = between(sweep.started_at, sweep.completed_at ?? new Date().toISOString());
-    const rate = isOver ? (elapsed && done ? done / elapsed : undefined) : throughput([...this.samples, { at: now, done }], started);
+    // Between rounds may lie a pause of days: then only what the rounds took together says how fast they were.
+    const ran = sweep.rounds > 1 ? sweep.running_seconds : elapsed;
+    const [word, took] = sweep.rounds <= 1 ? [isOver ? "Took" : "Running for", elapsed] : isOver ? ["Took, all rounds", ran] : ["Since its start", elapsed];
+    const rate = isOver ? (ran && done ? done / ran : undefined) : throughput([...this.samples, { at: now, done }], started);
     const left = isOver || !total ? undefined : secondsLeft(total, done, rate);
     const facts: [string, string | TemplateResult | undefined][] = [
       ["Points", `${count(done)} / ${count(total)}`],
       ...PHASES.filter((phase) => by_status[phase]).map((phase): [string, TemplateResult] => [phase, html`<span class="status ${phase}">${count(by_status[phase] ?? 0)}</span>`]),
       ["Reused", reused ? count(reused) : undefined],
-      [isOver ? "Took" : "Running for", duration(elapsed === undefined ? undefined : Math.round(elapsed))],
+      [word, duration(took === undefined ? undefined : Math.round(took))],
       ["Throughput", rate === undefined ? undefined : rateText(rate)],
       ["Estimated end", isOver ? undefined : left === 0 ? "about now" : left === undefined ? (sweep.estimated_completion_at ? moment(sweep.estimated_completion_at) : "not known yet") : html`<span title="by what has ended in the last minutes">${moment(new Date((now + left) * 1000).toISOString()).slice(11)} <span class="quiet">in ${duration(Math.round(left), true)}</span></span>`],
     ];

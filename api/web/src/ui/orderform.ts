@@ -6,11 +6,11 @@ import { AXES, METHODS, SAMPLED, kindsFor, type AxisForm, type Method, type Orde
 /** Fields at which mistakes are shown. */
 export const FIELD_NAMES: ReadonlySet<string> = new Set([
   "name", "namespace", "image", "command", "args", "params", "space.axes", "space.points", "space.samples", "space.seed", "space.where", "parallelism", "points_per_pod", "retries", "retries_per_point",
-  "max_failed_points", "timeout_seconds", "cpu", "memory", "resources", "metadata", "env", "network", "reuse", "batch",
+  "max_failed_points", "timeout_seconds", "cpu", "memory", "resources", "metadata", "labels", "env", "network", "reuse", "batch",
 ]);
 
 const NETWORKS = [["None", "None"], ["Cluster", "the cluster"], ["Internet", "the Internet"]] as const;
-const PAIR_WORDS: Readonly<Record<string, readonly [string, string]>> = { params: ["Parameter", "a parameter"], metadata: ["Metadata", "metadata"], env: ["Variable", "a variable"] };
+const PAIR_WORDS: Readonly<Record<string, readonly [string, string]>> = { params: ["Parameter", "a parameter"], metadata: ["Metadata", "metadata"], labels: ["Label", "a label"], env: ["Variable", "a variable"] };
 
 type Errors = ReadonlyMap<string, readonly string[]>;
 type Change = (change: Partial<Order>) => void;
@@ -63,6 +63,7 @@ export function orderForm(order: Order, errors: Errors, change: Change, may: { k
       ${Object.keys(order.kept).length ? html`<p class="hint">As it was, too: ${Object.entries(order.kept).map(([name, value], i) => html`${i ? ", " : ""}<code>${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}</code>`)}</p>` : ""}
     </section>
     <section class="card">${pairs("env", "Environment variables", order.env, errors, (env) => change({ env }))}</section>
+    <section class="card">${pairs("labels", "Labels", order.labels, errors, (labels) => change({ labels }))}<p class="hint">By labels lists are filtered.</p></section>
     <section class="card">${pairs("metadata", "Metadata", order.metadata, errors, (metadata) => change({ metadata }))}</section>`;
 }
 
