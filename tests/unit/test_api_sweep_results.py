@@ -24,13 +24,14 @@ from simops_api.plots.draw import draw
 from simops_api.plots.fit import fitted
 from simops_api.plots.gather import Gathered, PlotError, is_geometric
 from simops_api.store import Store, StoredObject, StoreError
+from simops_api.sweeps import columnar
 from simops_api.sweeps.collected import Collected
 from simops_api.sweeps.lines import Lines
 from simops_api.sweeps.models import PlotQuery, Point
 from simops_api.sweeps.points import Row, point_document, point_row
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
 from simops_api.sweeps.shelf import Shelf
-from simops_api.sweeps.table import MAX_CELLS, MAX_COLUMNS, Columns, columns_of, csv_of, json_of, parquet_of
+from simops_api.sweeps.table import MAX_COLUMNS, Columns, columns_of, csv_of, json_of
 from simops_crds.names import sweep_prefix
 
 SPACE = {"method": "grid", "axes": [{"name": "a", "integers": {"low": 0, "high": 9999}}]}
@@ -272,13 +273,16 @@ async def test_a_table_has_a_row_for_each_point(total: int) -> None:
     assert [Point.model_validate(point).index for point in points] == list(range(total))
 
 
-async def test_a_parquet_file_has_the_types_of_its_values() -> None:
+async def test_a_parquet_file_has_the_types_of_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyarrow import parquet  # noqa: PLC0415 - half a second, for this test alone
 
     record, kept = swept(1500, 700, failed=3)
     shelf = Shelf(kept.store)
     columns = await columns_of(shelf.blocks(record))
-    table = parquet.read_table(io.BytesIO(await parquet_of(record, columns, shelf.blocks(record))))
+    monkeypatch.setattr(columnar, "GROUP_CELLS", 5_000)
+    content = b"".join([part async for part in columnar.parquet_of(record, columns, shelf.blocks(record))])
+    assert parquet.ParquetFile(io.BytesIO(content)).num_row_groups == 2
+    table = parquet.read_table(io.BytesIO(content))
     assert table.num_rows == 1500
     types = {name: str(table.schema.field(name).type) for name in table.column_names}
     assert types["index"] == types["a"] == types["exit_code"] == "int64"
@@ -289,9 +293,6 @@ async def test_a_parquet_file_has_the_types_of_its_values() -> None:
 def test_what_has_more_names_than_a_table_has_columns_makes_none() -> None:
     columns = Columns()
     columns.take([row(0, 1.0, **{f"p{number}": 1 for number in range(MAX_COLUMNS - 1)})])
-    columns.check_cells(MAX_CELLS // MAX_COLUMNS // 2)
-    with pytest.raises(ProblemError, match="take CSV"):
-        columns.check_cells(MAX_CELLS)
     with pytest.raises(ProblemError, match="take JSON"):
         columns.take([row(1, 1.0, other=1)])
 
@@ -460,7 +461,7 @@ def test_whatever_files_bundles_have_comes_out_of_the_merged_zip_as_it_went_in(
 
 # Pictures
 def gathered(rows: list[Row], metric: str = "error", *names: str) -> Gathered:
-    found = Gathered(metric, names or ("a",))
+    found = Gathered(metric, dict(zip(("x", "y", "group"), names or ("a",), strict=False)))
     found.take(rows)
     return found
 
@@ -546,10 +547,10 @@ def test_what_cannot_be_drawn_is_said_with_what_there_is() -> None:
         _ = gathered(rows, "error", "z").nothing
     with pytest.raises(PlotError, match="there is no metric 'speed'; there are: error"):
         _ = gathered(rows, "speed", "a").nothing
-    with pytest.raises(PlotError, match="60 of them"):
+    with pytest.raises(PlotError, match="more than 50 of them"):
         draw(gathered(rows, "error", "b"), PlotQuery(metric="error", x="b"))
     with pytest.raises(PlotError, match="cannot be told apart"):
-        draw(gathered(rows, "error", "a", "b"), PlotQuery(metric="error", x="a", group="b"))
+        draw(gathered(rows[:20], "error", "a", "b"), PlotQuery(metric="error", x="a", group="b"))
     with pytest.raises(PlotError, match="greater than 0"):
         draw(gathered(rows), PlotQuery(metric="error", x="a", scale="log"))
     with pytest.raises(PlotError, match="needs y"):
@@ -561,3 +562,63 @@ def test_an_axis_is_logarithmic_where_its_values_are_spaced_so() -> None:
     assert is_geometric([10.0**i for i in range(-3, 2)])
     assert not is_geometric([0.1 * i for i in range(1, 100)])
     assert not is_geometric([0.0, 1.0, 10.0, 100.0])
+
+
+async def test_a_parquet_file_has_what_64_bits_do_not_hold_and_what_is_mixed_as_texts() -> None:
+    from pyarrow import parquet  # noqa: PLC0415 - half a second, for this test alone
+
+    values: list[dict[str, Any]] = [
+        {"big": 2**70, "mixed": 1, "flag": True},
+        {"big": 1, "mixed": "x", "flag": None},
+        {"f": 1},
+        {"f": 0.5},
+    ]
+    rows = [row(i, 1.0, **params) for i, params in enumerate(values)]
+
+    async def blocks() -> AsyncGenerator[list[Row], None]:
+        for one in rows:
+            yield [one]
+
+    columns = Columns()
+    columns.take(rows)
+    record, _ = swept(4, 4)
+    content = b"".join([part async for part in columnar.parquet_of(record, columns, blocks())])
+    table = parquet.read_table(io.BytesIO(content)).to_pydict()
+    assert table["big"] == [str(2**70), "1", None, None]
+    assert table["mixed"] == ["1", "x", None, None]
+    assert table["f"] == [None, None, 1.0, 0.5]
+    assert table["flag"] == ["true", None, None, None]
+
+
+async def test_a_table_of_long_texts_is_in_memory_in_parts_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columnar, "GROUP_CHARACTERS", 100_000)
+    texts = [f"{number:04}" + "\N{SNOWMAN}" * 4000 for number in range(1000)]
+    columns = Columns()
+    columns.take([row(0, 1.0, text="t")])
+    record, _ = swept(4, 4)
+
+    async def blocks() -> AsyncGenerator[list[Row], None]:
+        for number, text in enumerate(texts):
+            yield [row(number, 1.0, text=text + "")]
+
+    alive: list[int] = []
+    group = columnar._File.group
+
+    def counted(self: columnar._File, rows: list[list[Any]]) -> bytes:
+        alive.append(len(rows))
+        return group(self, rows)
+
+    monkeypatch.setattr(columnar._File, "group", counted)
+    sizes = [len(part) async for part in columnar.parquet_of(record, columns, blocks())]
+    assert sum(alive) == 1000
+    assert max(alive) <= 26
+    assert len(sizes) == len(alive)
+
+
+def test_a_picture_keeps_each_text_once_and_refuses_too_many() -> None:
+    rows = [row(i, 1.0, a=i, b="x" * 100 + str(i % 3)) for i in range(300)]
+    found = gathered(rows, "error", "a", "b")
+    assert len({id(values[1]) for _, values in found.points}) == 3
+    with pytest.raises(PlotError, match="more than 50") as caught:
+        gathered([row(i, 1.0, a=i, b=f"t{i}") for i in range(60)], "error", "a", "b")
+    assert caught.value.field == "y"

@@ -4,15 +4,16 @@ The headers are those of the standard library's ``zipfile``; what is between the
 beginning to its end.
 """
 
-import io
+import asyncio
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
 from simops_api.artifacts.directory import LOCAL_HEADER_BYTES, BundleError, Member, data_offset
 from simops_api.artifacts.member import Bundles
+from simops_api.artifacts.sink import Sink
 from simops_api.store import Store, StoredObject
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class ZipStream:
     """Headers of one zip that is written without going back."""
 
     def __init__(self) -> None:
-        self._sink = _Sink()
+        self._sink = Sink()
         self._zip = zipfile.ZipFile(self._sink, "w", allowZip64=True)
 
     def begin(self, path: str, member: Member) -> bytes:
@@ -53,14 +54,17 @@ class ZipStream:
         self._sink.skip(member.packed)
         return self._sink.take()
 
-    def whole(self, path: str, content: bytes) -> bytes:
-        """Return a small file with its header."""
+    async def packed(self, path: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Yield a file with its header, packed as it comes."""
         info = zipfile.ZipInfo(path)
         info.external_attr, info.create_system = _MODE, 3
         info.compress_type = zipfile.ZIP_DEFLATED
         self._zip.start_dir = self._sink.tell()
-        self._zip.writestr(info, content)
-        return self._sink.take()
+        with self._zip.open(info, "w", force_zip64=True) as file:
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
+                yield self._sink.take()
+        yield self._sink.take()
 
     def end(self) -> bytes:
         """Return the directory, with which a zip ends."""
@@ -68,38 +72,6 @@ class ZipStream:
         self._zip._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001 - files were added beside its own methods
         self._zip.close()
         return self._sink.take()
-
-
-class _Sink(io.RawIOBase):
-    """Where ``zipfile`` writes to: what has been written since the last ``take``, at an offset that goes on."""
-
-    def __init__(self) -> None:
-        self._offset = 0
-        self._buffer = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def tell(self) -> int:
-        return self._offset
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._buffer += data
-        self._offset += len(data)
-        return len(data)
-
-    def skip(self, count: int) -> None:
-        """Take note of bytes that go past it."""
-        self._offset += count
-
-    def take(self) -> bytes:
-        """Return what was written."""
-        out = bytes(self._buffer)
-        self._buffer.clear()
-        return out
 
 
 class Merger:
@@ -128,9 +100,9 @@ class Merger:
     async def stream(
         self,
         parts: AsyncIterator[Part] | Iterable[Part],
-        last: AsyncIterator[tuple[str, bytes]] | Sequence[tuple[str, bytes]] = (),
+        last: AsyncIterator[tuple[str, AsyncIterator[bytes]]] | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """Yield a zip of the parts, and of some whole files after them.
+        """Yield a zip of the parts, and of some more files after them.
 
         Raises:
             StoreError, BundleError, TooManyFilesError: as for ``chosen``.
@@ -140,8 +112,11 @@ class Merger:
             async with aclosing(self._copied(out, part)) as chunks:
                 async for chunk in chunks:
                     yield chunk
-        async for path, content in _each(last):
-            yield out.whole(path, content)
+        if last is not None:
+            async for path, content in last:
+                async with aclosing(out.packed(path, content)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         yield out.end()
 
     async def _copied(self, out: ZipStream, part: Part) -> AsyncGenerator[bytes, None]:

@@ -1,7 +1,7 @@
 """The numbers of a picture, out of a sweep's rows (pure)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,9 @@ from simops_api.sweeps.points import Row
 from simops_crds.names import Phase
 
 MAX_POINTS = 200_000
+MAX_CATEGORIES = 50
+_MAX_NAMES = 2_000
+"""So many names are remembered, to say what there is."""
 SECONDS = "seconds"
 
 
@@ -26,26 +29,42 @@ class Gathered:
     """The points of a picture: each its metric, and its values of some parameters."""
 
     metric: str
-    names: Sequence[str]
+    names: Mapping[str, str]
+    """Field of the request (x, y, group) → the parameter that it names."""
     points: list[tuple[float, tuple[Any, ...]]] = field(default_factory=list)
     params: set[str] = field(default_factory=set)
     metrics: set[str] = field(default_factory=set)
     succeeded: int = 0
+    _texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Field of the request → the texts of its parameter. Each is in memory once, however many points have it."""
 
     def take(self, rows: Iterable[Row]) -> None:
-        """Take those of some rows that have ended well and have it all."""
+        """Take those of some rows that have ended well and have it all.
+
+        Raises:
+            PlotError: a parameter has too many different texts.
+        """
         for row in rows:
-            self.params.update(row.params)
+            _remember(self.params, row.params, self.names.values())
             if row.status != Phase.SUCCEEDED:
                 continue
             self.succeeded += 1
-            self.metrics.update(row.metrics)
+            _remember(self.metrics, row.metrics, (self.metric,))
             value = row.metrics.get(self.metric)
             if value is None and self.metric == SECONDS:
                 value = row.told(SECONDS)
-            if not _is_number(value) or not all(name in row.params for name in self.names):
+            if not _is_number(value) or not all(name in row.params for name in self.names.values()):
                 continue
-            self.points.append((float(value or 0.0), tuple(row.params[name] for name in self.names)))
+            of_point = tuple(self._shared(place, row.params[name]) for place, name in self.names.items())
+            self.points.append((float(value or 0.0), of_point))
+
+    def _shared(self, place: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        texts = self._texts.setdefault(place, {})
+        if len(texts) > MAX_CATEGORIES:
+            raise _too_many(place)
+        return texts.setdefault(value, value)
 
     @property
     def nothing(self) -> str:
@@ -54,12 +73,16 @@ class Gathered:
         Raises:
             PlotError: what was asked for does not exist.
         """
-        for place, name in zip(("x", "y", "group"), self.names, strict=False):
+        for place, name in self.names.items():
             if self.params and name not in self.params:
                 raise PlotError(place, f"there is no parameter {name!r}; there are: {_listed(self.params)}")
         if self.succeeded and self.metrics and self.metric not in self.metrics and self.metric != SECONDS:
             raise PlotError("metric", f"there is no metric {self.metric!r}; there are: {_listed(self.metrics)}")
         return f"has told the metric {self.metric!r}" if self.succeeded else "has succeeded"
+
+
+def _remember(known: set[str], found: Iterable[str], wanted: Iterable[str]) -> None:
+    known.update(found if len(known) < _MAX_NAMES else set(wanted).intersection(found))
 
 
 def _listed(names: set[str]) -> str:
@@ -80,9 +103,6 @@ class Scale:
     """The categories, for values that are no numbers; the places are 0, 1, 2, …"""
 
 
-MAX_CATEGORIES = 50
-
-
 def scale_of(field_name: str, values: Sequence[Any]) -> Scale:
     """Return the places of values: of numbers the numbers, else of each category its rank.
 
@@ -93,11 +113,13 @@ def scale_of(field_name: str, values: Sequence[Any]) -> Scale:
         return Scale([float(value) for value in values])
     labels = sorted({str(value) for value in values})
     if len(labels) > MAX_CATEGORIES:
-        raise PlotError(
-            field_name, f"its values are texts, {len(labels)} of them: more than {MAX_CATEGORIES} make no axis"
-        )
+        raise _too_many(field_name)
     rank = {label: float(number) for number, label in enumerate(labels)}
     return Scale([rank[str(value)] for value in values], labels)
+
+
+def _too_many(field_name: str) -> PlotError:
+    return PlotError(field_name, f"its values are texts, more than {MAX_CATEGORIES} of them: too many for a picture")
 
 
 def is_geometric(numbers: Sequence[float]) -> bool:

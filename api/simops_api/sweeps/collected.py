@@ -68,13 +68,15 @@ class Collected:
             if not found:
                 raise ProblemError(410, f"the results of sweep {record.id} are no longer in the store")
 
-        async def last() -> AsyncGenerator[tuple[str, bytes], None]:
+        async def last() -> AsyncGenerator[tuple[str, AsyncGenerator[bytes, None]], None]:
             async with aclosing(self._shelf.blocks(record)) as blocks:
                 columns = await columns_of(blocks)
-            lines = [line async for line in csv_of(record, columns, self._shelf.blocks(record))]
-            yield TABLE, b"".join(lines)
+            yield TABLE, csv_of(record, columns, self._shelf.blocks(record))
+            yield MANIFEST, manifest()
+
+        async def manifest() -> AsyncGenerator[bytes, None]:
             whole = {"sweep": json.loads(record.document), "bundles": len(bundles), "missing": missing}
-            yield MANIFEST, json.dumps(whole, ensure_ascii=False, indent=1).encode(errors="replace")
+            yield json.dumps(whole, ensure_ascii=False, indent=1).encode(errors="replace")
 
         try:
             async with aclosing(self._merger.stream(parts(), last())) as chunks:

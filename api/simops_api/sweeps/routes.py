@@ -19,6 +19,7 @@ from simops_api.jobs.manifests import is_sweep
 from simops_api.jobs.requests import RUN_EXAMPLES, Created, CreateQuery, JobRequest
 from simops_api.plots.draw import MEDIA
 from simops_api.strict import StrictRoute
+from simops_api.sweeps.columnar import parquet_of
 from simops_api.sweeps.models import (
     PlotQuery,
     PointList,
@@ -30,7 +31,7 @@ from simops_api.sweeps.models import (
     TableQuery,
 )
 from simops_api.sweeps.points import point_row
-from simops_api.sweeps.table import csv_of, json_of, parquet_of
+from simops_api.sweeps.table import csv_of, json_of
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
 
@@ -128,9 +129,8 @@ async def sweep_table(
     record, columns = await gateway.sweeps.table(record)
     headers["Content-Disposition"] = disposition(f"{record.id}.{query.format}")
     if query.format == "parquet":
-        columns.check_cells(record.total)
-        content = await parquet_of(record, columns, gateway.shelf.blocks(record))
-        return Response(content, 200, headers, PARQUET)
+        body = await begun(parquet_of(record, columns, gateway.shelf.blocks(record)))
+        return StreamingResponse(body, 200, headers, PARQUET)
     body = await begun(csv_of(record, columns, gateway.shelf.blocks(record)))
     return StreamingResponse(body, 200, headers, "text/csv; charset=utf-8; header=present")
 

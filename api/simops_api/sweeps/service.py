@@ -128,12 +128,12 @@ class Sweeps:
             StoreError: the store does not answer.
         """
         record = await self._shelf.settled(record)
-        wanted = [query.x, *(name for name in (query.y, query.group) if name is not None)]
-        gathered = Gathered(query.metric, wanted)
-        async with aclosing(self._shelf.blocks(record)) as blocks:
-            async for rows in blocks:
-                gathered.take(rows)
+        wanted = {"x": query.x, "y": query.y, "group": query.group}
+        gathered = Gathered(query.metric, {field: name for field, name in wanted.items() if name is not None})
         try:
+            async with aclosing(self._shelf.blocks(record)) as blocks:
+                async for rows in blocks:
+                    gathered.take(rows)
             if not gathered.points:
                 raise ProblemError(409, f"no point of sweep {record.id} {gathered.nothing} ({_progress(record)})")
             return await asyncio.to_thread(draw, gathered, query)

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,16 +16,20 @@ from simops_api.sweeps.points import Row, origin_of, point_row
 from simops_api.sweeps.records import SweepRecord
 
 MAX_COLUMNS = 2000
-MAX_CELLS = 20_000_000
 FIRST = ("index", "id", "status", "reason", "exit_code", "seconds")
+
+
+class Long(int):
+    """The type of integers that 64 bits do not hold."""
 
 
 @dataclass
 class Columns:
     """The columns that the rows of a table need: parameters, then metrics, each in the order of the names."""
 
-    params: set[str] = field(default_factory=set)
-    metrics: set[str] = field(default_factory=set)
+    params: dict[str, set[type]] = field(default_factory=dict)
+    """Name → the types of its values."""
+    metrics: dict[str, set[type]] = field(default_factory=dict)
     reused: bool = False
     """Whether a row has the result of an earlier run: then there is a column that says of which."""
 
@@ -36,24 +40,13 @@ class Columns:
             ProblemError: 422, they have more different names than a table has columns.
         """
         for row in rows:
-            self.params.update(row.params)
-            self.metrics.update(row.metrics)
+            _note(self.params, row.params)
+            _note(self.metrics, row.metrics)
             self.reused = self.reused or origin_of(row) is not None
         if len(self.params) + len(self.metrics) > MAX_COLUMNS:
             raise ProblemError(
                 422,
                 f"the points of this sweep have more than {MAX_COLUMNS:,} different parameters and metrics, which makes no table: take JSON",
-            )
-
-    def check_cells(self, rows: int) -> None:
-        """See that a table that is made as a whole is not too large for that.
-
-        Raises:
-            ProblemError: 422.
-        """
-        if rows * len(self.heads) > MAX_CELLS:
-            raise ProblemError(
-                422, f"a Parquet file has at most {MAX_CELLS:,} cells here, and this one has more: take CSV"
             )
 
     @cached_property
@@ -65,6 +58,16 @@ class Columns:
     def first(self) -> list[str]:
         """The names of the first columns."""
         return [*FIRST, *(["reused"] if self.reused else [])]
+
+    def kinds(self, *, is_open: bool) -> list[set[type]]:
+        """Return the types of the values of all columns; with ``is_open`` also those that metrics may still become."""
+        first: dict[str, set[type]] = {"index": {int}, "exit_code": {int}, "seconds": {float}}
+        params, metrics = self._ordered
+        return [
+            *(first.get(name, {str}) for name in self.first),
+            *(self.params[name] for name in params),
+            *(self.metrics[name] | ({float} if is_open else set()) for name in metrics),
+        ]
 
     @property
     def heads(self) -> list[str]:
@@ -89,6 +92,15 @@ class Columns:
         return [*first, *(row.params.get(name) for name in params), *(row.metrics.get(name) for name in metrics)]
 
 
+def _note(known: dict[str, set[type]], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        kinds = known.get(name)
+        if kinds is None:
+            kinds = known[name] = set()
+        is_long = type(value) is int and not -(1 << 63) <= value < 1 << 63
+        kinds.add(Long if is_long else type(value))
+
+
 async def columns_of(blocks: AsyncIterator[list[Row]]) -> Columns:
     """Return the columns of a table, which only all of its rows tell."""
     columns = Columns()
@@ -104,7 +116,7 @@ async def csv_of(
     yield _csv([columns.heads])
     async with aclosing(blocks):
         async for rows in blocks:
-            cells = ([_cell(value) for value in columns.values(record, row)] for row in rows)
+            cells = ([cell(value) for value in columns.values(record, row)] for row in rows)
             yield await asyncio.to_thread(_csv, cells)
 
 
@@ -114,7 +126,8 @@ def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
     return buffer.getvalue().encode(errors="replace")
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as it stands in a CSV file."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
@@ -131,33 +144,3 @@ async def json_of(record: SweepRecord, blocks: AsyncGenerator[list[Row], None]) 
                 yield (comma + ",".join(lines)).encode()
                 comma = ","
     yield b"]"
-
-
-async def parquet_of(record: SweepRecord, columns: Columns, blocks: AsyncGenerator[list[Row], None]) -> bytes:
-    """Return the table as a Parquet file. A column of numbers and nothing else is one of numbers; any other one is of strings, as CSV has them."""
-    by_column: list[list[Any]] = [[] for _ in columns.heads]
-    async with aclosing(blocks):
-        async for rows in blocks:
-            for row in rows:
-                for column, value in zip(by_column, columns.values(record, row), strict=True):
-                    column.append(value)
-    return await asyncio.to_thread(_parquet, columns.heads, by_column)
-
-
-def _parquet(heads: Sequence[str], by_column: Sequence[list[Any]]) -> bytes:
-    import pyarrow as pa  # noqa: PLC0415 - 0.3 s, needed only here
-    from pyarrow import parquet  # noqa: PLC0415
-
-    arrays = [pa.array(_uniform(values)) for values in by_column]
-    sink = io.BytesIO()
-    parquet.write_table(pa.table(dict(zip(heads, arrays, strict=True))), sink, compression="zstd")
-    return sink.getvalue()
-
-
-def _uniform(values: list[Any]) -> list[Any]:
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {bool} or kinds <= {int} or kinds <= {str}:
-        return values
-    if kinds <= {int, float}:
-        return [None if value is None else float(value) for value in values]
-    return [None if value is None else _cell(value) for value in values]
