@@ -32,6 +32,7 @@ from simops_api.logs.pods import load_log_client
 from simops_api.logs.service import Logs
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
+from simops_api.shares import Shares
 from simops_api.sse import Streams
 from simops_api.store import Store
 from simops_api.sweeps.collected import Collected
@@ -44,6 +45,9 @@ from simops_crds.names import SWEEP_ARCHIVE_PREFIX
 from simops_io.kube import load_client
 
 log = logging.getLogger(__name__)
+
+DOWNLOADS = 256
+"""Results that are sent at once. Of each about a megabyte is in memory, and a connection to the store is held."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class State:
     past_sweeps: Past
     limits: Limits
     streams: Streams
+    downloads: Shares
     logs: Logs
     events: Events
     many: Many
@@ -139,6 +144,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             Past(settings, access, caches.sweeps, History(store, swept, SWEEP_ARCHIVE_PREFIX), SIMULATION_SWEEP),
             Limits(settings),
             streams,
+            Shares(DOWNLOADS, "downloads under way"),
             Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),
             Events(lookup, caches.jobs, streams),
             Many(settings, access, caches, feed, streams),

@@ -9,9 +9,9 @@ from fastapi.responses import StreamingResponse
 from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.archive.models import ArchivedSweeps
 from simops_api.artifacts.media import ZIP, disposition
-from simops_api.artifacts.transfer import begun
-from simops_api.deps import Gateway, SignedIn
-from simops_api.errors import RESPONSES, mistake
+from simops_api.artifacts.transfer import begun, whole
+from simops_api.deps import Downloading, Gateway, SignedIn
+from simops_api.errors import RESPONSES, TOO_MANY, mistake
 from simops_api.jobs import examples
 from simops_api.jobs.create_routes import CREATES, answer
 from simops_api.jobs.keys import IdempotencyKey
@@ -96,9 +96,10 @@ async def list_points(
 
 @router.get(
     "/{sweep_id}/table",
-    dependencies=[CaughtUp],
+    dependencies=[Downloading, CaughtUp],
     response_class=StreamingResponse,
-    responses={
+    responses=TOO_MANY
+    | {
         200: {
             "description": "A row for each point: index, id, status, how it ended, then its parameters and its metrics.",
             "content": {
@@ -130,16 +131,17 @@ async def sweep_table(
     if query.format == "parquet":
         columns.check_cells(record.total)
         content = await parquet_of(record, columns, gateway.shelf.blocks(record))
-        return Response(content, 200, headers, PARQUET)
+        return whole(content, headers, PARQUET)
     body = await begun(csv_of(record, columns, gateway.shelf.blocks(record)))
     return StreamingResponse(body, 200, headers, "text/csv; charset=utf-8; header=present")
 
 
 @router.get(
     "/{sweep_id}/result",
-    dependencies=[CaughtUp],
+    dependencies=[Downloading, CaughtUp],
     response_class=StreamingResponse,
-    responses={200: {"description": "One zip.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=TOO_MANY
+    | {200: {"description": "One zip.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     """Return what all points have left as one zip, also while the sweep still runs: a folder for each point, then ``table.csv`` and ``manifest.json``.
@@ -153,9 +155,10 @@ async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Res
 
 @router.get(
     "/{sweep_id}/plot",
-    dependencies=[CaughtUp],
+    dependencies=[Downloading, CaughtUp],
     response_class=Response,
-    responses={
+    responses=TOO_MANY
+    | {
         200: {
             "description": "The picture.",
             "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA.values()},
