@@ -26,7 +26,7 @@ from simops_api.events.many import Many
 from simops_api.events.service import Events
 from simops_api.jobs.creating import Creating
 from simops_api.jobs.ids import id_of
-from simops_api.jobs.lookup import Lookup
+from simops_api.jobs.lookup import Found, Lookup
 from simops_api.jobs.service import Jobs
 from simops_api.logs.pods import load_log_client
 from simops_api.logs.service import Logs
@@ -78,7 +78,7 @@ class State:
     creating: Creating
     uploads: Uploads
 
-    def permit_for(self, job_id: str, again: Callable[[], Awaitable[Caller]]) -> Permit:
+    def permit_for(self, job_id: str, again: Callable[[], Awaitable[Caller]]) -> Permit[Found]:
         """Return what says whether a stream about a job may go on."""
         seconds = check_seconds(self.settings.auth_cache_seconds)
         return Permit(again, lambda caller: self.lookup.find(caller, job_id), seconds)

@@ -367,6 +367,19 @@ async def test_a_stream_of_changes_ends_with_the_token_and_with_the_rights_of_it
         assert [(event.name, json.loads(event.data)) for event in rest] == [("end", {"reason": reason})]
 
 
+async def test_a_stream_of_changes_that_has_nothing_to_tell_is_looked_at_as_often_as_every_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permit, "CHECK_SECONDS", 3600.0)
+    async with lab(tmp_path, auth_cache_seconds=0) as (cluster, gateway):
+        cluster.rules.add(("ann", "list", "simulationjobs", "default"))
+        async with gateway.get("/api/v1/events", headers=ann()) as response, asyncio.timeout(60):
+            events = events_of(response)
+            assert (await anext(events)).name == "resync"
+            cluster.tokens.clear()
+            assert [event.name async for event in events] == ["end"]
+
+
 @pytest.mark.parametrize("what", ["events", "logs/stream"])
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_stream_about_one_job_ends_with_the_token_and_with_the_rights_of_its_reader(
