@@ -29,6 +29,10 @@ class Store:
     """Status with which everything is refused; 0: nothing is."""
     cuts_after: int | None = None
     """After so many bytes of an object the connection breaks."""
+    stalls_after: int | None = None
+    """After so many bytes of an object nothing comes any more."""
+    patience: str = ""
+    """Retry-After of a refusal."""
     sending: int = 0
     """Objects that are being sent."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -44,7 +48,7 @@ class Store:
         key = request.match_info["key"]
         self.asked.append((request.method, key or request.query.get("prefix", "")))
         if self.refuses:
-            return _error(self.refuses, "SlowDown")
+            return _error(self.refuses, "SlowDown", self.patience)
         if not key:
             return self._list(request)
         if request.method == "PUT":
@@ -83,6 +87,10 @@ class Store:
                 assert request.transport is not None
                 request.transport.close()
                 return response
+            if self.stalls_after is not None and at >= self.stalls_after:
+                while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                return response
             self.sent += len(piece)
             await response.write(piece)
         return response
@@ -110,9 +118,10 @@ class Store:
         return web.Response(text=whole, content_type="application/xml")
 
 
-def _error(status: int, code: str) -> web.Response:
+def _error(status: int, code: str, patience: str = "") -> web.Response:
     text = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
-    return web.Response(status=status, text=text, content_type="application/xml")
+    headers = {"Retry-After": patience} if patience else {}
+    return web.Response(status=status, text=text, content_type="application/xml", headers=headers)
 
 
 @asynccontextmanager

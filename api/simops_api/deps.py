@@ -1,6 +1,6 @@
 """What the calls are given: the running gateway, and who calls."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -33,3 +33,12 @@ async def _again(request: Request) -> Callable[[], Awaitable[Caller]]:
 
 SignInAgain = Annotated[Callable[[], Awaitable[Caller]], Depends(_again)]
 """Signs the same token in again: for an answer that lasts longer than a token may."""
+
+
+async def _downloading(gateway: Gateway, caller: SignedIn) -> AsyncIterator[None]:
+    with gateway.downloads.held(caller):
+        yield
+
+
+Downloading = Depends(_downloading)
+"""Of a call that reads much of the store: one of the caller's downloads, from before it is looked for until its last byte is sent."""

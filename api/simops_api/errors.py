@@ -94,6 +94,16 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     for code, text in {"4XX": "The request cannot be done; the document says why.", "5XX": "Try again later."}.items()
 }
 """What every call may answer, for its OpenAPI."""
+TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {
+        "description": "The caller has as many of these under way as one caller may, or has asked too often.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+        "headers": {
+            "Retry-After": {"description": "After how many seconds to come again.", "schema": {"type": "integer"}}
+        },
+    }
+}
+"""What calls answer whose number at once is bounded for each caller."""
 
 
 def mistake(field: str, detail: str, location: str = "body") -> ProblemError:

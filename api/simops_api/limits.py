@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simops_api.auth.caller import Caller
+from simops_api.auth.caller import ANONYMOUS
 from simops_api.errors import ProblemError, response_of
+from simops_api.shares import Shares
 
 _MAX_URL_BYTES = 16 << 10
 _MAX_HEADER_BYTES = 32 << 10
@@ -18,8 +18,6 @@ _DRAIN_BYTES = 32 << 20
 _DRAIN_SECONDS = 5.0
 _HELD_BYTES = 64 << 20
 """Of bodies that are being read, all together."""
-_SHARES = 4
-"""One caller may have this part of them."""
 _SMALL_BYTES = 64 << 10
 
 
@@ -67,20 +65,7 @@ class BodyLimit:
         self._app = app
         self._max_bytes = max_bytes
         self._paths = dict(paths or {})
-        self._held = 0
-        self._by = Counter[str]()
-
-    def _take(self, account: str, size: int) -> bool:
-        """Count bytes that are kept; return whether they may be."""
-        self._held += size
-        self._by[account] += size
-        return self._held <= _HELD_BYTES and self._by[account] <= _HELD_BYTES // _SHARES
-
-    def _give_back(self, account: str, size: int) -> None:
-        self._held -= size
-        self._by[account] -= size
-        if self._by[account] <= 0:
-            del self._by[account]
+        self.held = Shares(_HELD_BYTES, "bytes of bodies on their way")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -95,8 +80,7 @@ class BodyLimit:
             await response_of(ProblemError(413, words))(scope, receive, send)
             return
         read = 0
-        caller = scope.get("state", {}).get("caller")
-        account = caller.account if isinstance(caller, Caller) else ""
+        caller = scope.get("state", {}).get("caller", ANONYMOUS)
         is_kept = scope["path"] not in self._streamed
 
         async def limited() -> Message:
@@ -105,7 +89,7 @@ class BodyLimit:
             size = len(message.get("body", b""))
             read += size
             # Small ones are let through: who holds much keeps nobody else from asking for a run.
-            if is_kept and not self._take(account, size) and read > _SMALL_BYTES:
+            if is_kept and not self.held.take(caller, size) and read > _SMALL_BYTES:
                 raise HTTPException(
                     503, "bodies of too many requests are on their way: send it again", {"Retry-After": "5"}
                 )
@@ -120,7 +104,7 @@ class BodyLimit:
             await self._app(scope, limited, send)
         finally:
             if is_kept:
-                self._give_back(account, read)
+                self.held.give_back(caller, read)
 
 
 async def drain(receive: Receive) -> None:

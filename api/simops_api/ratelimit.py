@@ -12,6 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from simops_api import metrics
+from simops_api.errors import ProblemError
+
 _MAX_KEYS = 20_000
 
 
@@ -95,6 +98,14 @@ class RateLimit:
             if at > now and len(self._earned) <= self._size:
                 return
             del self._earned[key]
+
+
+def too_often(standing: Standing) -> ProblemError:
+    """Return the problem of who must wait."""
+    metrics.RATE_LIMITED.inc()
+    wait = math.ceil(standing.wait)
+    words = f"too many requests ({standing.policy}): come again in {wait} s"
+    return ProblemError(429, words, headers={"Retry-After": str(wait), **standing.headers})
 
 
 def address_key(address: str) -> str:

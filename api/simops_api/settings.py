@@ -76,10 +76,10 @@ class Settings(BaseSettings):
     """Writes that each caller may make a second; 0: any number."""
     rate_writes_burst: Burst = 500
     """Writes that they may make at once."""
-    rate_failed_sign_ins: Rate = 0.5
-    """Unknown tokens a second that may come from one address (IPv6: from one network of 64 bits); 0: any number."""
-    rate_failed_sign_ins_burst: Burst = 20
-    """Unknown tokens that may come at once."""
+    rate_sign_ins: Rate = 20.0
+    """Tokens a second that were not shown here lately, good ones or bad ones, from one address (IPv6: one network of 64 bits); 0: any number."""
+    rate_sign_ins_burst: Burst = 200
+    """Such tokens that may come at once."""
     cors_origins: Annotated[CommaList, AfterValidator(_origins)] = ()
     """Origins (``https://host[:port]``) whose pages may call the gateway from a browser; empty: none."""
     allowed_hosts: CommaList = ()

@@ -7,7 +7,6 @@ for somebody who follows a log for days. The client then connects to another rep
 import asyncio
 import contextlib
 import signal
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from types import FrameType
@@ -16,8 +15,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from simops_api.auth.caller import ANONYMOUS, Caller
-from simops_api.errors import ProblemError, unavailable
+from simops_api.auth.caller import Caller
+from simops_api.errors import TOO_MANY, unavailable
+from simops_api.shares import Shares
 
 __all__ = [
     "LAST_EVENT_ID",
@@ -36,14 +36,12 @@ LAST_EVENT_ID = "Last-Event-ID"
 RETRY_MS = 1000
 """How long a client waits before it connects again."""
 _LAST_WORDS_SECONDS = 1.0
-_SHARES = 4
-"""One caller may have this part of all streams."""
 
 
 def declared(example: str) -> dict[int | str, dict[str, Any]]:
     """Return how the OpenAPI tells of a call that answers with a stream."""
     content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
-    return {200: {"description": "Server-sent events.", "content": content}}
+    return {200: {"description": "Server-sent events.", "content": content}} | TOO_MANY
 
 
 class StreamCutError(Exception):
@@ -70,15 +68,12 @@ class Streams:
 
     def __init__(self, limit: int, heartbeat_seconds: float) -> None:
         self.heartbeat_seconds = heartbeat_seconds
-        self._limit = limit
-        self._share = max(1, limit // _SHARES)
-        self._reserved = 0
-        self._by = Counter[str]()
+        self._places = Shares(limit, "streams open")
         self._sending: set[asyncio.Task[None]] = set()
         self.closed = False
 
     def __len__(self) -> int:
-        return self._reserved
+        return len(self._places)
 
     @contextmanager
     def slot(self, caller: Caller) -> Iterator[None]:
@@ -88,33 +83,18 @@ class Streams:
             ProblemError: 429 the caller has as many as one may have; 503 there are as many as this process may have.
         """
         self.check(caller)
-        account = caller.account
-        self._reserved += 1
-        self._by[account] += 1
-        try:
+        with self._places.held(caller):
             yield
-        finally:
-            self._reserved -= 1
-            self._by[account] -= 1
-            if not self._by[account]:
-                del self._by[account]
 
     def check(self, caller: Caller) -> None:
-        """See that a caller may begin another stream. Who has not signed in may be anybody, and has no share.
+        """See that a caller may begin another stream.
 
         Raises:
             ProblemError: 429, 503.
         """
         if self.closed:
             raise unavailable("this gateway is being stopped; another one serves", 1)
-        if caller is not ANONYMOUS and self._by[caller.account] >= self._share:
-            raise ProblemError(
-                429,
-                f"you have {self._share} streams open at this gateway, as many as one caller may: end some of them",
-                headers={"Retry-After": "5"},
-            )
-        if self._reserved >= self._limit:
-            raise unavailable(f"this gateway serves {self._limit} streams already, as many as it may", 5)
+        self._places.check(caller)
 
     def add(self, task: asyncio.Task[None]) -> None:
         """Know a stream, so that it can be ended."""

@@ -26,12 +26,13 @@ from simops_api.events.many import Many
 from simops_api.events.service import Events
 from simops_api.jobs.creating import Creating
 from simops_api.jobs.ids import id_of
-from simops_api.jobs.lookup import Lookup
+from simops_api.jobs.lookup import Found, Lookup
 from simops_api.jobs.service import Jobs
 from simops_api.logs.pods import load_log_client
 from simops_api.logs.service import Logs
 from simops_api.records import Record, record_of
 from simops_api.settings import Settings
+from simops_api.shares import Shares
 from simops_api.sse import Streams
 from simops_api.store import Store
 from simops_api.sweeps.collected import Collected
@@ -44,6 +45,9 @@ from simops_crds.names import SWEEP_ARCHIVE_PREFIX
 from simops_io.kube import load_client
 
 log = logging.getLogger(__name__)
+
+DOWNLOADS = 256
+"""Results that are sent at once. Of each about a megabyte is in memory, and a connection to the store is held."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,14 @@ class State:
     past_sweeps: Past
     limits: Limits
     streams: Streams
+    downloads: Shares
     logs: Logs
     events: Events
     many: Many
     creating: Creating
     uploads: Uploads
 
-    def permit_for(self, job_id: str, again: Callable[[], Awaitable[Caller]]) -> Permit:
+    def permit_for(self, job_id: str, again: Callable[[], Awaitable[Caller]]) -> Permit[Found]:
         """Return what says whether a stream about a job may go on."""
         seconds = check_seconds(self.settings.auth_cache_seconds)
         return Permit(again, lambda caller: self.lookup.find(caller, job_id), seconds)
@@ -139,6 +144,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             Past(settings, access, caches.sweeps, History(store, swept, SWEEP_ARCHIVE_PREFIX), SIMULATION_SWEEP),
             Limits(settings),
             streams,
+            Shares(DOWNLOADS, "downloads under way"),
             Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),
             Events(lookup, caches.jobs, streams),
             Many(settings, access, caches, feed, streams),

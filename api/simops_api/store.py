@@ -1,14 +1,16 @@
 """Every call that the gateway makes to the store (S3). It reads, and writes nothing but lists of points that people upload."""
 
-import asyncio
+import contextlib
 import io
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import Any, cast
 
+import urllib3
 from minio.datatypes import Object
 from minio.error import S3Error
 
@@ -80,17 +82,16 @@ class Store:
             key, lambda: self._connection.client().get_object(self._bucket, key, offset, length or 0)
         )
 
-        def leave() -> None:
-            # Closed, so that who leaves in the middle need not read the rest; what was read to its end has given its connection back.
-            response.close()
-            response.release_conn()
-
+        reading: Future[bytes] | None = None
         try:
-            while chunk := await self._connection.run(key, lambda: response.read(_CHUNK)):
+            while True:
+                reading = self._connection.submit(lambda: response.read(_CHUNK))
+                if not (chunk := await self._connection.result(key, reading)):
+                    return
                 metrics.STORE_BYTES.inc(len(chunk))
                 yield chunk
         finally:
-            await asyncio.shield(self._connection.run(key, leave))
+            _leave(response, reading)
 
     async def get(self, key: str) -> bytes | None:
         """Return a small object, None if there is none.
@@ -181,6 +182,23 @@ class Store:
     def close(self) -> None:
         """Give connections and threads back."""
         self._connection.close()
+
+
+def _leave(response: urllib3.BaseHTTPResponse, reading: Future[bytes] | None) -> None:
+    """Close a response, at once, or when the thread that still reads it has found its connection ended. It waits for no thread."""
+
+    def close(_: object = None) -> None:
+        # Closed, so that who leaves in the middle need not read the rest; what was read to its end has given its connection back.
+        response.close()
+        response.release_conn()
+
+    if reading is None:
+        close()
+        return
+    if not reading.done():
+        with contextlib.suppress(ValueError, RuntimeError, OSError):  # it has come to its end just now
+            response.shutdown()
+    reading.add_done_callback(close)
 
 
 def _is_nothing(error: S3Error) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -62,7 +62,11 @@ class Bucket:
             timeout=urllib3.Timeout(connect=5, read=60),
             maxsize=threads,
             retries=urllib3.Retry(
-                total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+                total=2,
+                backoff_factor=0.2,
+                status_forcelist=(500, 502, 503, 504),
+                raise_on_status=False,
+                respect_retry_after_header=False,  # it would be slept in a thread that others need, for as long as the store says
             ),
             ca_certs=str(ca) if ca.exists() else None,
         )
@@ -114,9 +118,21 @@ class Bucket:
         Raises:
             StoreError: it failed.
         """
+        return await self.result(what, self.submit(call))
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Make a call in a thread."""
         self._called()
+        return self._pool.submit(call)
+
+    async def result(self, what: str, made: Future[T]) -> T:
+        """Return what a call has given.
+
+        Raises:
+            StoreError: it failed.
+        """
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+            return await asyncio.wrap_future(made)
         except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self._failed()
             self._client = None  # keys may have been changed

@@ -1,4 +1,4 @@
-"""Start the operator: ``python -m simops_operator``, the same as ``kopf run -m simops_operator.handlers`` with the settings' namespaces."""
+"""Start the operator: ``python -m simops_operator``."""
 
 import asyncio
 import sys
@@ -7,10 +7,12 @@ import kopf
 from pydantic import ValidationError
 
 from simops_io import logs
-from simops_operator import handlers  # noqa: F401 - registers the handlers
+from simops_operator import handlers  # registers what kopf calls
+from simops_operator.doors import serving
 from simops_operator.settings import Settings
 
-LIVENESS = "http://0.0.0.0:8080/healthz"
+LIVE_PORT = 8080
+"""Where /healthz is; 0: nowhere."""
 
 
 def main() -> None:
@@ -24,7 +26,13 @@ def main() -> None:
         raise SystemExit(2) from None
     kopf.configure(debug=settings.log_level == "DEBUG")  # what it silences stays silent; its lines are ours
     logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(kopf.operator(namespaces=list(settings.namespaces), liveness_endpoint=LIVENESS, standalone=True))
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    # Not kopf's own endpoint, which has room for any number of connections for any time.
+    async with serving(LIVE_PORT, {"/healthz": handlers.health}):
+        await kopf.operator(namespaces=list(settings.namespaces), standalone=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,7 @@ from simops_io import tracing
 from simops_operator import metrics
 from simops_operator.cache import Cache, Key
 from simops_operator.cluster import ApiError, Cluster, Limit, limit_of, load_client
+from simops_operator.doors import serving
 from simops_operator.pace import Pace
 from simops_operator.reconcile import Reconciler
 from simops_operator.resync import Resync
@@ -135,13 +137,14 @@ class App:
         self._resync = Resync(self._cluster, self._store, self.cache, self.queue, config, interval, sweeps)
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: _PatientLock | None = None
-        self._web: web.AppRunner | None = None
+        self._web = AsyncExitStack()
 
     @classmethod
     async def start(cls, settings: Settings) -> "App":
         """Connect and begin: at once when there is no election, else when the Lease is ours."""
         app = cls(settings, await load_client(settings.max_connections))
-        await app._serve()
+        answers = {"/ready": app._ready, "/metrics": app._metrics}
+        await app._web.enter_async_context(serving(settings.http_port, answers))
         task = asyncio.create_task(app._campaign(), name="leadership")
         task.add_done_callback(app._end_with)
         app._tasks.append(task)
@@ -155,8 +158,7 @@ class App:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if was_leading and self._lock is not None:
             await self._lock.release()
-        if self._web is not None:
-            await self._web.cleanup()
+        await self._web.aclose()
         self._store.close()
         await asyncio.to_thread(tracing.close, self._spans)
         await self.api.close()  # type: ignore[no-untyped-call]
@@ -265,22 +267,12 @@ class App:
                     "the comparison with the API server failed, next in %d s: %s", self.settings.resync_seconds, error
                 )
 
-    async def _serve(self) -> None:
-        """Serve /ready and /metrics."""
-        if not self.settings.http_port:
-            return
-        routes = web.Application()
-        routes.add_routes([web.get("/ready", self._ready), web.get("/metrics", self._metrics)])
-        self._web = web.AppRunner(routes, handle_signals=False, access_log=None)
-        await self._web.setup()
-        await web.TCPSite(self._web, "0.0.0.0", self.settings.http_port).start()  # noqa: S104 - kubelet and Prometheus come from outside the Pod
-
-    async def _ready(self, _: web.Request) -> web.Response:
+    async def _ready(self) -> web.Response:
         # A follower is ready: it is there to take over.
         waiting = self.leading and not self.synced
         return web.Response(status=503 if waiting else 200, text="first LIST under way\n" if waiting else "ready\n")
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _metrics(self) -> web.Response:
         metrics.QUEUE_DEPTH.set(len(self.queue) + len(self.sweep_queue))
         metrics.QUEUE_AGE.set(max(self.queue.head_age, self.sweep_queue.head_age))
         metrics.WAITING.set(self._pace.waiting)

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import kopf
+from aiohttp import web
 
 from simops_crds.names import FINAL_PHASES, GROUP, LABEL_MANAGED_BY, MANAGED_BY, VERSION
 from simops_operator.app import App
@@ -33,9 +34,8 @@ class _Holder:
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Configure kopf and begin."""
-    # One line for every event of every object, and for every probe, tells nobody anything.
-    for noisy in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # One line for every event of every object tells nobody anything.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what fails for good is told by the store
     read_any_objects()
     settings.posting.enabled = False
@@ -69,12 +69,11 @@ async def login(**_: Any) -> kopf.AiohttpSession:
     return kopf.AiohttpSession(server=app.api.configuration.host, aiohttp_session=await app.watch_session())
 
 
-@kopf.on.probe()
-async def queue_moves(**_: Any) -> str:
-    """Fail the liveness probe when work does not move any more."""
-    if stuck := _Holder.app.stuck:
-        raise RuntimeError(stuck)
-    return "ok"
+async def health() -> web.Response:
+    """Answer the liveness probe: with a failure before the start, and when work does not move any more."""
+    app = getattr(_Holder, "app", None)
+    fault = "starting" if app is None else app.stuck
+    return web.Response(status=503 if fault else 200, text=f"{fault or 'ok'}\n")
 
 
 @kopf.on.event(GROUP, VERSION, "simulationjobs")

@@ -7,7 +7,7 @@ from chaos.safeguards import SAFEGUARDS
 from simops_operator import __main__ as operator
 
 if __name__ == "__main__":
-    operator.LIVENESS = ""  # several may run on this machine
+    operator.LIVE_PORT = 0  # several may run on this machine
     for name in sys.argv[1:]:
         SAFEGUARDS[name]()
     operator.main()

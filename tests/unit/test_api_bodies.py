@@ -49,14 +49,14 @@ async def test_what_a_caller_may_have_on_its_way_is_a_part_of_all_and_is_given_b
     with pytest.raises(HTTPException) as error:
         await reading.post("ann", [MIB] * 5)
     assert (error.value.status_code, error.value.headers) == (503, {"Retry-After": "5"})
-    assert reading.limit._held == 0
-    reading.limit._take("ann", 4 * MIB)  # held by another request of theirs
+    assert len(reading.limit.held) == 0
+    reading.limit.held.take(Caller("ann"), 4 * MIB)  # held by another request of theirs
     with pytest.raises(HTTPException):
         await reading.post("ann", [MIB])
     await reading.post("ann", [1000] * 60)
     await reading.post("bob", [MIB] * 4)
     await reading.post("ann", [MIB] * 8, "/points")
-    reading.limit._take("crowd", 12 * MIB)
+    reading.limit.held.take(Caller("crowd"), 12 * MIB)
     with pytest.raises(HTTPException):
         await reading.post("bob", [MIB] * 4)
     await reading.post("bob", [60_000])

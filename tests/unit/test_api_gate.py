@@ -1,9 +1,11 @@
 """What every request goes through, by HTTP, against an API server that reviews tokens and rights as the test wants."""
 
 import asyncio
+import base64
 import io
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from unit.test_api_serving import kubeconfig_for, problem_in, serving
 from simops_api import audit
 from simops_api.auth import permit
 from simops_api.auth.caller import Caller
+from simops_api.auth.newcomers import Newcomers
 from simops_api.headers import DEFAULTS, SecurityHeaders
 from simops_api.settings import Settings
 
@@ -364,6 +367,19 @@ async def test_a_stream_of_changes_ends_with_the_token_and_with_the_rights_of_it
         assert [(event.name, json.loads(event.data)) for event in rest] == [("end", {"reason": reason})]
 
 
+async def test_a_stream_of_changes_that_has_nothing_to_tell_is_looked_at_as_often_as_every_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permit, "CHECK_SECONDS", 3600.0)
+    async with lab(tmp_path, auth_cache_seconds=0) as (cluster, gateway):
+        cluster.rules.add(("ann", "list", "simulationjobs", "default"))
+        async with gateway.get("/api/v1/events", headers=ann()) as response, asyncio.timeout(60):
+            events = events_of(response)
+            assert (await anext(events)).name == "resync"
+            cluster.tokens.clear()
+            assert [event.name async for event in events] == ["end"]
+
+
 @pytest.mark.parametrize("what", ["events", "logs/stream"])
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_stream_about_one_job_ends_with_the_token_and_with_the_rights_of_its_reader(
@@ -459,24 +475,69 @@ async def test_a_caller_who_asks_too_often_is_told_when_to_come_back_and_others_
             await problem_in(response, 403)
 
 
-async def test_guessing_tokens_is_limited_and_who_has_signed_in_is_not_kept_out_by_it(
+def jwt(subject: str, number: int = 0, **claims: Any) -> str:
+    """A token as service accounts have them, whose signature nobody has made."""
+    said = {"iss": "https://kubernetes.default.svc", "sub": subject, "exp": 4_102_444_800, "jti": number, **claims}
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, said)]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (*parts, b"signature"))
+
+
+async def test_bad_tokens_shut_out_nobody_of_the_same_address_and_cost_a_bounded_number_of_reviews(
     tmp_path: Path, reviews: str
 ) -> None:
-    async with lab(tmp_path, auth_reviews=reviews, rate_failed_sign_ins=0.01, rate_failed_sign_ins_burst=5) as (
-        cluster,
-        gateway,
-    ):
-        async with gateway.get(JOBS, headers=ann()) as response:
-            assert response.status == 403
+    robot = "system:serviceaccount:lab:robot"
+    async with lab(tmp_path, auth_reviews=reviews, rate_sign_ins=0.01, rate_sign_ins_burst=7) as (cluster, gateway):
+        cluster.tokens |= {jwt(robot, number): robot for number in (1, 2)}
+
+        async def status(token: str) -> int:
+            async with gateway.get(JOBS, headers=ann(token)) as response:
+                return response.status
+
+        assert [await status(token) for token in (SECRET, jwt(robot, 1))] == [403, 403]
         cluster.reviews.clear()
-        statuses = []
-        for number in range(8):
-            async with gateway.get(JOBS, headers=ann(f"guess-{number}")) as response:
-                statuses.append(response.status)
-        assert statuses == [401] * 5 + [429] * 3
+        assert [await status(jwt(f"nobody-{n}")) for n in range(8)] == [401] * 5 + [429] * 3
         assert cluster.reviews == ["token"] * 5
+        assert await status(SECRET) == 403, "who has signed in lately"
+        assert await status(jwt(robot, 2)) == 403, "a new token of who was here before"
+        assert [await status(jwt(robot, n)) for n in range(3, 15)] == [401] * 9 + [429] * 3
+        assert cluster.reviews.count("token") == 5 + 10
+
+
+async def test_a_jwt_that_nobody_takes_is_refused_without_a_question(tmp_path: Path, reviews: str) -> None:
+    async with lab(tmp_path, auth_reviews=reviews, rate_sign_ins=0.01, rate_sign_ins_burst=1) as (cluster, gateway):
+        for token in (
+            jwt("ann", exp=time.time() - 7200),
+            "eyJ.eyJ.x",
+            "eyJhbGciOiJub25lIn0.e30.",
+            f"{jwt('ann')[:-40]}é",
+        ):
+            async with gateway.get(JOBS, headers=ann(token)) as response:
+                await problem_in(response, 401)
+        assert cluster.reviews == []
         async with gateway.get(JOBS, headers=ann()) as response:
             assert response.status == 403
+
+
+async def test_who_must_wait_for_a_question_is_let_in_when_one_is_left_and_not_by_who_came_first() -> None:
+    now, order = 0.0, list[int]()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        wake = now + seconds
+        while now < wake:
+            await asyncio.sleep(0)
+            now += 0.0001
+
+    newcomers = Newcomers(20, 1, clock=lambda: now, sleep=sleep)
+
+    async def come(number: int) -> None:
+        await newcomers.admit("10.0.0.1", b"", lambda: True)
+        order.append(number)
+
+    await asyncio.gather(*map(come, range(20)))
+    assert sorted(order) == list(range(20))
+    assert order != sorted(order)
+    assert 19 / 20 <= now < 3, "no faster than the rate"
 
 
 async def test_each_write_has_one_line_in_the_audit(tmp_path: Path, reviews: str, lines: list[dict[str, Any]]) -> None:

@@ -1,9 +1,10 @@
 """Lists of points as people send them: lines, a JSON list, a table; and lists in requests that are too long for an object."""
 
+import asyncio
 import csv
 import io
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -18,11 +19,13 @@ from simops_api.errors import ProblemError
 from simops_api.jobs.manifests import manifest_of, upload_of
 from simops_api.jobs.requests import JobRequest
 from simops_api.store import Store
+from simops_api.uploads import service
 from simops_api.uploads.body import points_of, rows_of, value_of
-from simops_api.uploads.service import Uploads
+from simops_api.uploads.service import Uploads, in_time
 from simops_crds.names import upload_key
 from simops_crds.space import listed
 
+ANN = Caller("ann")
 CSV, LINES, LIST = "text/csv", "application/x-ndjson", "application/json"
 
 
@@ -126,13 +129,17 @@ class Everyone:
         self.asked.append(what[1:])
 
 
-def body(data: bytes) -> Callable[[], Awaitable[bytes]]:
-    """Return what reads a request's body."""
+async def body(*chunks: bytes) -> AsyncIterator[bytes]:
+    """Yield a request's body."""
+    for chunk in chunks:
+        yield chunk
 
-    async def read() -> bytes:
-        return data
 
-    return read
+async def slow(begun: asyncio.Event) -> AsyncIterator[bytes]:
+    """Yield a body of which one byte comes, and then none for an hour."""
+    yield b"a"
+    begun.set()
+    await asyncio.sleep(3600)
 
 
 async def test_the_body_of_who_may_not_is_not_even_read() -> None:
@@ -140,18 +147,19 @@ async def test_the_body_of_who_may_not_is_not_even_read() -> None:
         async def require(self, *_: Any) -> None:
             raise ProblemError(403, "no")
 
-    async def read() -> bytes:
+    async def read() -> AsyncIterator[bytes]:
         raise AssertionError("it was read")
+        yield b""
 
     uploads = Uploads(SETTINGS, cast(Access, Nobody()), cast(Store, Bucket()))
     with pytest.raises(ProblemError, match="no"):
-        await uploads.take(cast(Caller, None), None, read, CSV)
+        await uploads.take(ANN, None, read(), CSV)
 
 
 async def test_an_upload_is_stored_under_its_digest_for_who_may_make_sweeps_there() -> None:
     bucket, access = Bucket(), Everyone()
     uploads = Uploads(SETTINGS, cast(Access, access), cast(Store, bucket))
-    caller = cast(Caller, None)
+    caller = ANN
     found = await uploads.take(caller, None, body(b"b,a\n1,2\n3,\n"), CSV)
     assert (found.points, found.names) == (2, ["a", "b"])
     namespace = SETTINGS.default_namespace
@@ -168,8 +176,41 @@ async def test_more_points_than_a_sweep_may_have_are_refused_with_their_number()
     settings = SETTINGS.model_copy(update={"max_sweep_points": 3})
     uploads = Uploads(settings, cast(Access, Everyone()), cast(Store, bucket))
     with pytest.raises(ProblemError, match="it has 4 points, and a sweep has at most 3 here"):
-        await uploads.take(cast(Caller, None), None, body(b"a\n1\n2\n3\n4\n"), CSV)
+        await uploads.take(ANN, None, body(b"a\n1\n2\n3\n4\n"), CSV)
     assert bucket.objects == {}
+
+
+async def test_slow_lists_of_one_caller_keep_nobody_else_from_sending_theirs() -> None:
+    uploads = Uploads(SETTINGS, cast(Access, Everyone()), cast(Store, Bucket()))
+    async with asyncio.TaskGroup() as group:
+        waiting = []
+        for _ in range(2):
+            begun = asyncio.Event()
+            waiting.append(group.create_task(uploads.take(ANN, None, slow(begun), CSV)))
+            await begun.wait()
+        with pytest.raises(ProblemError, match="2 lists") as refused:
+            await uploads.take(ANN, None, body(b"a\n1\n"), CSV)
+        assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "5"})
+        assert (await uploads.take(Caller("bob"), None, body(b"a\n1\n"), CSV)).points == 1
+        for task in waiting:
+            task.cancel()
+    assert (await uploads.take(ANN, None, body(b"a\n1\n"), CSV)).points == 1
+
+
+async def test_a_list_that_comes_too_slowly_is_ended_and_one_that_comes_fast_enough_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "_FIRST_SECONDS", 0.05)
+    with pytest.raises(ProblemError, match="more slowly") as ended:
+        await in_time(slow(asyncio.Event()))
+    assert (ended.value.status, ended.value.headers) == (408, {"Connection": "close"})
+
+    async def steady() -> AsyncIterator[bytes]:
+        for _ in range(4):
+            yield bytes(8 << 20)  # a minute's worth of bytes
+            await asyncio.sleep(0.03)
+
+    assert len(await in_time(steady())) == 32 << 20
 
 
 def requested(count: int, wide: int = 0, **more: Any) -> JobRequest:

@@ -162,7 +162,8 @@ def test_traces_go_where_one_value_says(default: list[Object]) -> None:
 def test_monitoring_is_made_when_it_is_wanted(default: list[Object]) -> None:
     kinds = {"PodMonitor", "ServiceMonitor", "PrometheusRule", "ConfigMap"}
     assert not [o for o in default if o["kind"] in kinds]
-    objects = render(*(f"monitoring.{name}.enabled=true" for name in ("serviceMonitor", "rules", "dashboard")))
+    wanted = [f"monitoring.{name}.enabled=true" for name in ("serviceMonitor", "rules", "dashboard")]
+    objects = render(*wanted, "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring")
     assert {o["kind"] for o in objects} >= kinds
     assert one(objects, "PrometheusRule", "simops")["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text())
     board = one(objects, "ConfigMap", "simops-dashboard")
@@ -178,6 +179,7 @@ def test_without_a_gateway_nothing_of_it_is_left() -> None:
     ("setting", "words"),
     [
         ("gateway.auth.mode=static", "staticTokensSecret"),
+        ("monitoring.serviceMonitor.enabled=true", "networkPolicies.metricsFrom"),
         ("gateway.auth.mode=open", "mode"),
         ("gateway.ingress.enabled=true", "gateway.ingress.host"),
         ("gateway.shutdownSeconds=60", "terminationGracePeriodSeconds"),

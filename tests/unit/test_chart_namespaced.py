@@ -18,6 +18,7 @@ EVERYTHING = (
     "gateway.ingress.enabled=true",
     "gateway.ingress.host=simops.example.org",
     "monitoring.serviceMonitor.enabled=true",
+    "networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring",
     "monitoring.rules.enabled=true",
     "monitoring.dashboard.enabled=true",
     "images.requireDigest=true",

@@ -110,7 +110,7 @@ EVERYTHING: set[Place] = set().union(
     STORE, DNS, METRICS, GATEWAY, DATA_CENTRE, API_SERVER, PUBLIC, FOREIGN_PODS, ANY_AT_443, NOBODYS, METADATA,
     at("a private address", 80), at("a Pod address of 198.18.0.0/15", 80), at("a Pod address of 240.0.0.0/4", 80),
 )  # fmt: skip
-CLUSTER = DNS | FOREIGN_PODS | METRICS | GATEWAY
+CLUSTER = DNS | FOREIGN_PODS | GATEWAY
 BY_NAME = "kubernetes\\.io/metadata\\.name"
 
 
@@ -153,14 +153,19 @@ VARIANTS = {
             "networkPolicies.metricsFrom[0].podSelector.matchLabels.app=prometheus",
         )
     ),
-    "without metrics": Variant(("operator.httpPort=0",)),
+    "without metrics": Variant(
+        (
+            "operator.httpPort=0",
+            f"networkPolicies.metricsFrom[0].namespaceSelector.matchLabels.{BY_NAME}=monitoring",
+        )
+    ),
     "with a known API server": Variant(("networkPolicies.apiServer.cidrs={10.0.0.1/32}",)),
     "with traces": Variant(("tracing.endpoint=http://collector.monitoring:4318",)),
     "without policies": Variant(("networkPolicies.enabled=false",)),
 }
 
 PROGRAMS = STORE | DNS | ANY_AT_443 | API_SERVER
-OPEN = EVERYTHING - NOBODYS - STORE
+OPEN = EVERYTHING - NOBODYS - STORE - METRICS
 """What Pods reach that no policy of the chart selects."""
 
 
@@ -208,14 +213,14 @@ REACHES: dict[str, dict[str, set[Place]]] = {
         "another S3 in storage": OPEN,
     },
     "with gatewayFrom and metricsFrom": {
-        IN_LAB[Network.CLUSTER]: STORE | CLUSTER - METRICS - GATEWAY,
-        "the Ingress": OPEN - METRICS,
-        "Prometheus": OPEN - GATEWAY,
-        "the collector": OPEN - METRICS - GATEWAY,
-        "a shop in web": OPEN - METRICS - GATEWAY,
-        "a public address": OPEN - METRICS - GATEWAY,
+        IN_LAB[Network.CLUSTER]: STORE | CLUSTER - GATEWAY,
+        "the Ingress": OPEN,
+        "Prometheus": OPEN - GATEWAY | METRICS,
+        "the collector": OPEN - GATEWAY,
+        "a shop in web": OPEN - GATEWAY,
+        "a public address": OPEN - GATEWAY,
     },
-    "without metrics": {IN_LAB[Network.CLUSTER]: STORE | CLUSTER - METRICS, "Prometheus": OPEN - METRICS},
+    "without metrics": {IN_LAB[Network.CLUSTER]: STORE | CLUSTER, "Prometheus": OPEN},
     "with a known API server": {
         "the operator": STORE | DNS | API_SERVER,
         "the gateway": STORE | DNS | API_SERVER,

@@ -7,11 +7,11 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.models import ArtifactList
-from simops_api.artifacts.transfer import answer, begun
-from simops_api.deps import Gateway, SignedIn
-from simops_api.errors import MEDIA_TYPE, RESPONSES
+from simops_api.artifacts.transfer import answer, begun, whole
+from simops_api.deps import Downloading, Gateway, SignedIn
+from simops_api.errors import MEDIA_TYPE, RESPONSES, TOO_MANY
 
-router = APIRouter(prefix="/jobs", tags=["results"], responses=RESPONSES)
+router = APIRouter(prefix="/jobs", tags=["results"], responses=RESPONSES | TOO_MANY, dependencies=[Downloading])
 
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
@@ -71,7 +71,7 @@ async def job_result(job_id: str, request: Request, gateway: Gateway, caller: Si
 async def list_artifacts(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     """List the files of a job with their sizes and checksums, and say what was left out and why."""
     listing = await gateway.artifacts.listing(await gateway.lookup.find(caller, job_id))
-    return Response(listing, headers={"Cache-Control": "private, no-cache"}, media_type="application/json")
+    return whole(listing, {"Cache-Control": "private, no-cache"}, "application/json")
 
 
 @router.head("/{job_id}/artifacts/{path:path}", include_in_schema=False)

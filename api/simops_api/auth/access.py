@@ -34,8 +34,11 @@ class Access(Protocol):
             ProblemError: 401 for nobody that is known; 503 when that cannot be found out now.
         """
 
-    def knows(self, authorization: str | None) -> bool:
-        """Whether this header was that of a caller lately: to sign in again asks nothing of the API server."""
+    def asks(self, authorization: str | None) -> bool:
+        """Whether to sign in with this header is a question that nobody has asked lately: to the API server, or a guess at a token of the file."""
+
+    def subject(self, authorization: str | None) -> bytes:
+        """Return what names the subject that this header's token claims; nothing says that it is theirs. Empty where it claims none."""
 
     async def require(self, caller: Caller, verb: Verb, kind: Kind, namespace: str, name: str = "") -> None:
         """Let pass who may do this.
@@ -70,10 +73,15 @@ class OpenAccess:
         del authorization, reads
         return ANONYMOUS
 
-    def knows(self, authorization: str | None) -> bool:
-        """Everybody is known."""
+    def asks(self, authorization: str | None) -> bool:
+        """Nobody is asked."""
         del authorization
-        return True
+        return False
+
+    def subject(self, authorization: str | None) -> bytes:
+        """Nobody is named."""
+        del authorization
+        return b""
 
     async def require(self, caller: Caller, verb: Verb, kind: Kind, namespace: str, name: str = "") -> None:
         """Let pass."""

@@ -3,18 +3,17 @@
 Whatever is not named as open needs a caller, so a call that is added later cannot be forgotten.
 """
 
-import math
 from functools import partial
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simops_api import metrics
 from simops_api.auth.access import Access
 from simops_api.auth.caller import ANONYMOUS, Caller
+from simops_api.auth.newcomers import Newcomers
 from simops_api.errors import ProblemError, response_of
 from simops_api.limits import drain
-from simops_api.ratelimit import RateLimit, Standing, address_key
+from simops_api.ratelimit import RateLimit, Standing, address_key, too_often
 from simops_api.settings import Settings
 from simops_io import logs
 
@@ -32,12 +31,12 @@ def is_open(path: str) -> bool:
 
 
 class Limits:
-    """The limits of callers, and of those who are nobody."""
+    """The limits of callers, and of those who are nobody yet."""
 
     def __init__(self, settings: Settings) -> None:
         self.reads = RateLimit("reads", settings.rate_reads, settings.rate_reads_burst)
         self.writes = RateLimit("writes", settings.rate_writes, settings.rate_writes_burst)
-        self.strangers = RateLimit("sign-ins", settings.rate_failed_sign_ins, settings.rate_failed_sign_ins_burst)
+        self.newcomers = Newcomers(settings.rate_sign_ins, settings.rate_sign_ins_burst)
 
 
 class Gate:
@@ -80,16 +79,14 @@ async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, S
     authorization = ", ".join(Headers(scope=scope).getlist("authorization")) or None
     scope.setdefault("state", {})["again"] = partial(access.sign_in, authorization)
     reads = scope["method"] in _READS
-    address = address_key((scope.get("client") or ("", 0))[0])
-    if not access.knows(authorization):
-        _check(limits.strangers.look(address))
-    try:
+    is_new = partial(access.asks, authorization)
+    if not is_new():
         caller = await access.sign_in(authorization, reads=reads)
-    except ProblemError as problem:
-        # To send no token at all is no attempt to guess one, and asks nothing of the API server.
-        if problem.status == 401 and authorization:
-            limits.strangers.take(address)
-        raise
+    else:
+        subject = access.subject(authorization)
+        await limits.newcomers.admit(address_key((scope.get("client") or ("", 0))[0]), subject, is_new)
+        caller = await access.sign_in(authorization, reads=reads)
+        limits.newcomers.welcome(subject)
     scope["state"]["caller"] = caller
     logs.tell(caller=caller.name)
     if scope["path"] == METRICS:
@@ -103,9 +100,4 @@ async def admit(scope: Scope, access: Access, limits: Limits) -> tuple[Caller, S
 def _check(standing: Standing | None) -> Standing | None:
     if standing is None or not standing.wait:
         return standing
-    metrics.RATE_LIMITED.inc()
-    raise ProblemError(
-        429,
-        f"too many requests ({standing.policy}): come again in {math.ceil(standing.wait)} s",
-        headers={"Retry-After": str(math.ceil(standing.wait)), **standing.headers},
-    )
+    raise too_often(standing)

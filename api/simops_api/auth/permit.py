@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from simops_api.auth.caller import Caller
 from simops_api.errors import ProblemError
+
+T = TypeVar("T")
 
 CHECK_SECONDS = 30.0
 
@@ -14,13 +17,13 @@ def check_seconds(cache_seconds: float) -> float:
     return min(CHECK_SECONDS, max(1.0, cache_seconds))
 
 
-class Permit:
+class Permit(Generic[T]):
     """Asked again and again, it looks now and then."""
 
     def __init__(
         self,
         again: Callable[[], Awaitable[Caller]],
-        look: Callable[[Caller], Awaitable[object]],
+        look: Callable[[Caller], Awaitable[T]],
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -35,16 +38,29 @@ class Permit:
         self._again = again
         self._look = look
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
         self._checked = clock()
 
-    async def holds(self) -> bool:
-        """Whether nothing speaks against it. What cannot be found out, as without an API server, does not."""
-        if self._clock() - self._checked < self._seconds:
-            return True
+    async def renewed(self) -> T | None:
+        """Return what is permitted now; None when it is not time to look, or cannot be found out, as without an API server.
+
+        Raises:
+            ProblemError: 401, 403: it is not permitted any more.
+        """
+        if self._clock() - self._checked < self.seconds:
+            return None
         self._checked = self._clock()
         try:
-            await self._look(await self._again())
+            return await self._look(await self._again())
         except ProblemError as problem:
-            return problem.status not in (401, 403)
+            if problem.status in (401, 403):
+                raise
+            return None
+
+    async def holds(self) -> bool:
+        """Whether nothing speaks against it."""
+        try:
+            await self.renewed()
+        except ProblemError:
+            return False
         return True

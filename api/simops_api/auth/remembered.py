@@ -65,12 +65,13 @@ class Remembered(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def known(self, key: K) -> V | None:
-        """Return the last answer, if it is a yes that is not too old for anything; None otherwise."""
+    def has(self, key: K) -> bool:
+        """Whether this is being asked, has an answer that is given again, or had a yes that is not too old for anything."""
         kept = self._kept.get(key)
-        if kept is None or not self._is_yes(kept.value) or self._age(kept) >= max(self._times.fresh, self._times.stale):
-            return None
-        return kept.value
+        if kept is None:
+            return key in self._asking
+        old = max(self._times.fresh, self._times.stale) if self._is_yes(kept.value) else self._lifetime(kept.value)
+        return key in self._asking or self._age(kept) < old
 
     async def get(self, key: K, ask: Callable[[], Awaitable[V]], *, stale: bool) -> V:
         """Return the answer to a question.

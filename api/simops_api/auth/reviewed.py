@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Hashable
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from simops_api import audit, metrics
 from simops_api.auth.access import Verb
 from simops_api.auth.asking import Reviews
 from simops_api.auth.caller import Caller
+from simops_api.auth.claims import is_hopeless, subject_of
 from simops_api.auth.remembered import NoAnswerError, Remembered, Times
 from simops_api.auth.reviews import Question
 from simops_api.auth.tokens import TokenFile, digest_of
@@ -31,8 +33,8 @@ class Identities(Protocol):
             NoAnswerError: that cannot be found out now.
         """
 
-    def knows(self, token: str) -> bool:
-        """Whether it was somebody's lately."""
+    def asks(self, token: str) -> bool:
+        """Whether to find that is a question that nobody has asked lately."""
 
 
 class FileIdentities:
@@ -46,9 +48,9 @@ class FileIdentities:
         del stale
         return self._file.find(token)
 
-    def knows(self, token: str) -> bool:
-        """Whether it is somebody's."""
-        return self._file.find(token) is not None
+    def asks(self, token: str) -> bool:
+        """Whether it is a guess."""
+        return self._file.find(token) is None
 
 
 class ReviewedIdentities:
@@ -60,6 +62,8 @@ class ReviewedIdentities:
 
     async def find(self, token: str, *, stale: bool) -> Caller | None:
         """Return whose it is, None for nobody's; raise NoAnswerError when the API server does not say."""
+        if is_hopeless(token, time.time()):
+            return None
 
         async def ask() -> Caller | None:
             caller = await self._reviews.whose(token)
@@ -68,9 +72,9 @@ class ReviewedIdentities:
 
         return await self._answers.get(digest_of(token), ask, stale=stale)
 
-    def knows(self, token: str) -> bool:
-        """Whether it was somebody's lately."""
-        return self._answers.known(digest_of(token)) is not None
+    def asks(self, token: str) -> bool:
+        """Whether the API server is asked for it that was not asked lately."""
+        return not is_hopeless(token, time.time()) and not self._answers.has(digest_of(token))
 
 
 class ReviewedAccess:
@@ -95,10 +99,14 @@ class ReviewedAccess:
             raise _invalid()
         return self._reviews.signed(caller, token)
 
-    def knows(self, authorization: str | None) -> bool:
-        """Whether this header's token was somebody's lately."""
+    def asks(self, authorization: str | None) -> bool:
+        """Whether this header's token is one that nobody has asked about lately."""
         token = _token_in(authorization or "")
-        return bool(token) and self._identities.knows(token)
+        return bool(token) and self._identities.asks(token)
+
+    def subject(self, authorization: str | None) -> bytes:
+        """Return whom this header's token claims to be of."""
+        return subject_of(_token_in(authorization or ""))
 
     async def require(self, caller: Caller, verb: Verb, kind: Kind, namespace: str, name: str = "") -> None:
         """Let pass whom a rule for the namespace permits this, or else one for the object (``resourceNames``)."""

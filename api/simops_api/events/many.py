@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from typing import Annotated
 
 from pydantic import Field
 
-from simops_api.auth import permit
 from simops_api.auth.access import Access
 from simops_api.auth.caller import Caller
+from simops_api.auth.permit import Permit, check_seconds
 from simops_api.caches import Caches
 from simops_api.errors import ProblemError
 from simops_api.events.feed import Feed
@@ -52,14 +51,12 @@ class Many:
         caches: Caches,
         feed: Feed,
         streams: Streams,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._access = access
         self._caches = caches
         self._feed = feed
         self._streams = streams
-        self._clock = clock
 
     async def changes(
         self, caller: Caller, again: Callable[[], Awaitable[Caller]], query: FeedQuery, last_event_id: str | None
@@ -85,7 +82,8 @@ class Many:
         scopes: dict[Kind, frozenset[str]],
         number: int | None,
     ) -> AsyncGenerator[bytes, None]:
-        checked = self._clock()
+        seconds = check_seconds(self._settings.auth_cache_seconds)
+        permit = Permit(again, lambda caller: self._scopes(caller, query), seconds)
         while True:
             found = None if number is None else self._feed.since(number)
             now = self._feed.last
@@ -98,19 +96,15 @@ class Many:
                 # The place is told once all of them are.
                 yield event("{}", name="place", id=self._feed.place(now))
             number = now
-            await self._feed.wait(number, permit.CHECK_SECONDS)
+            await self._feed.wait(number, permit.seconds)
             await asyncio.sleep(_GATHER_SECONDS)
-            if self._clock() - checked >= permit.check_seconds(self._settings.auth_cache_seconds):
-                checked = self._clock()
-                try:
-                    renewed = await self._scopes(await again(), query)
-                except ProblemError as problem:
-                    if reason := _ENDS.get(problem.status):
-                        yield event(json.dumps({"reason": reason}), name="end")
-                        return
-                    renewed = scopes  # as before while it cannot be found out
-                if renewed != scopes:
-                    scopes, number = renewed, None
+            try:
+                renewed = await permit.renewed()
+            except ProblemError as problem:
+                yield event(json.dumps({"reason": _ENDS[problem.status]}), name="end")
+                return
+            if renewed is not None and renewed != scopes:
+                scopes, number = renewed, None
 
     def _told(
         self, change: tuple[Kind, str], query: FeedQuery, scopes: dict[Kind, frozenset[str]]

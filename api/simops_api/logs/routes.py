@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from simops_api.deps import Gateway, SignedIn, SignInAgain
-from simops_api.errors import RESPONSES
+from simops_api.errors import RESPONSES, TOO_MANY
 from simops_api.sse import LAST_EVENT_ID, ByteStream, EventStream, declared
 
 router = APIRouter(prefix="/jobs/{job_id}/logs", tags=["logs"], responses=RESPONSES)
@@ -52,7 +52,8 @@ class FollowQuery(_Which):
 @router.get(
     "",
     response_class=Response,
-    responses={
+    responses=TOO_MANY
+    | {
         200: {
             "description": "The log. The header SimOps-Log says where it is from: pod, store, or none-yet; SimOps-Attempt of which attempt it is.",
             "content": {"text/plain": {"schema": {"type": "string"}, "example": "step 1 of 200, t = 0.05\n"}},

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -208,17 +208,20 @@ class Logs:
         async def read(now: Found) -> AsyncGenerator[bytes, None]:
             return (await self._point_text(now, number, None, timestamps=False)).body
 
-        if found.finished:  # what is refused is refused before it begins
-            await (await read(found)).aclose()
-
         async def events() -> AsyncGenerator[bytes, None]:
-            with self._cache.watching(found.id) as changes:
-                run = Track(found, lambda: self._lookup.find(caller, job_id), changes)
-                async with aclosing(point_events(run, place, read)) as parts:
-                    async for part in parts:
-                        yield part
+            async with AsyncExitStack() as stack:
+                first = await stack.enter_async_context(aclosing(await read(found))) if found.finished else None
+                yield b""
 
-        return events()
+                async def body(now: Found) -> AsyncGenerator[bytes, None]:
+                    return first or await read(now)
+
+                changes = stack.enter_context(self._cache.watching(found.id))
+                run = Track(found, lambda: self._lookup.find(caller, job_id), changes)
+                async for part in await stack.enter_async_context(aclosing(point_events(run, place, body))):
+                    yield part
+
+        return await _begun(events())  # what is refused is refused before it begins
 
     async def _follow(
         self, caller: Caller, job_id: str, found: Found, attempt: Attempt | None, place: Position | None

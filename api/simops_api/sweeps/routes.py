@@ -10,8 +10,8 @@ from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.archive.models import ArchivedSweeps
 from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.transfer import begun
-from simops_api.deps import Gateway, SignedIn
-from simops_api.errors import RESPONSES, mistake
+from simops_api.deps import Downloading, Gateway, SignedIn
+from simops_api.errors import RESPONSES, TOO_MANY, mistake
 from simops_api.jobs import examples
 from simops_api.jobs.create_routes import CREATES, answer
 from simops_api.jobs.keys import IdempotencyKey
@@ -97,9 +97,10 @@ async def list_points(
 
 @router.get(
     "/{sweep_id}/table",
-    dependencies=[CaughtUp],
+    dependencies=[Downloading, CaughtUp],
     response_class=StreamingResponse,
-    responses={
+    responses=TOO_MANY
+    | {
         200: {
             "description": "A row for each point: index, id, status, how it ended, then its parameters and its metrics.",
             "content": {
@@ -137,9 +138,10 @@ async def sweep_table(
 
 @router.get(
     "/{sweep_id}/result",
-    dependencies=[CaughtUp],
+    dependencies=[Downloading, CaughtUp],
     response_class=StreamingResponse,
-    responses={200: {"description": "One zip.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=TOO_MANY
+    | {200: {"description": "One zip.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     """Return what all points have left as one zip, also while the sweep still runs: a folder for each point, then ``table.csv`` and ``manifest.json``.
@@ -153,9 +155,10 @@ async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Res
 
 @router.get(
     "/{sweep_id}/plot",
-    dependencies=[CaughtUp],
+    dependencies=[Downloading, CaughtUp],
     response_class=Response,
-    responses={
+    responses=TOO_MANY
+    | {
         200: {
             "description": "The picture.",
             "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA.values()},

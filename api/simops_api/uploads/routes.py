@@ -1,17 +1,23 @@
 """The call that takes lists of points."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
 from simops_api.deps import Gateway, SignedIn
-from simops_api.errors import RESPONSES
+from simops_api.errors import MEDIA_TYPE, RESPONSES, TOO_MANY
 from simops_api.jobs.models import NamespaceQuery
 from simops_api.strict import StrictRoute
 from simops_api.uploads.body import ARRAY, LINES, TABLE
 from simops_api.uploads.lists import Uploaded
 
-router = APIRouter(prefix="/points", tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
+_SLOW: dict[int | str, dict[str, Any]] = {
+    408: {
+        "description": "The body came more slowly than 128 KiB a second.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+}
+router = APIRouter(prefix="/points", tags=["sweeps"], responses=RESPONSES | TOO_MANY | _SLOW, route_class=StrictRoute)
 
 _POINT = {
     "type": "object",
@@ -40,4 +46,4 @@ async def upload_points(
     taken it for as long as the sweep's results.
     """
     kind = request.headers.get("content-type", "")
-    return await gateway.uploads.take(caller, query.namespace, request.body, kind)
+    return await gateway.uploads.take(caller, query.namespace, request.stream(), kind)

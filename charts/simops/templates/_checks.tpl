@@ -20,6 +20,9 @@
 {{- if eq (int .Values.operator.httpPort) 8080 -}}
 {{- fail "operator.httpPort must not be 8080: the liveness endpoint is there" -}}
 {{- end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled .Values.operator.httpPort .Values.networkPolicies.enabled (not .Values.networkPolicies.metricsFrom) -}}
+{{- fail "monitoring.serviceMonitor.enabled needs networkPolicies.metricsFrom: where Prometheus is, as NetworkPolicy peers; nobody else reaches the operator's /metrics" -}}
+{{- end -}}
 {{- range .Values.operator.extraEnv -}}
 {{- if hasPrefix "SIMOPS_" .name -}}
 {{- fail (printf "operator.extraEnv: %s is set by the chart; use the value that it comes from" .name) -}}
