@@ -1,4 +1,4 @@
-"""The gateway of this checkout, run on this machine against the cluster and its store."""
+"""The gateway: of this checkout, run on this machine against the cluster and its store; or the one that the chart has installed."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import Cluster, until
+from e2e.cluster import SYSTEM, Cluster, Object, until
 from e2e.lab import NAMESPACE
 
 from simops_demo import installation
@@ -23,6 +24,7 @@ from simops_demo.store import forwarded
 from simops_images.catalogue import ROOT
 
 PREFIX = "/api/v1"
+PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
 
 
 @dataclass(frozen=True)
@@ -108,3 +110,55 @@ def running_gateway(cluster: Cluster, folder: Path, **settings: str) -> Iterator
         finally:
             process.terminate()
             process.wait(30)
+
+
+def gateway_pods(cluster: Cluster) -> list[Object]:
+    """Return the Pods of the installed gateway, those on their way out too."""
+    selector = f"app.kubernetes.io/component=gateway,app.kubernetes.io/instance={installation.RELEASE}"
+    return cluster.items(PODS, labelSelector=selector)
+
+
+def _serves(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return "deletionTimestamp" not in pod["metadata"] and ("Ready", "True") in [
+        (c["type"], c["status"]) for c in conditions
+    ]
+
+
+def _forward(cluster: Cluster, port: int, log: Path, ended: threading.Event) -> None:
+    """Forward a port to one Pod after the other. Each has a kubectl of its own: one whose Pod has gone may hang instead of ending."""
+    kubectl = installation.Cluster(cluster.name, cluster.kubeconfig).kubectl
+    with log.open("wb") as out:
+        while not ended.wait(0.2):
+            name = next((pod["metadata"]["name"] for pod in gateway_pods(cluster) if _serves(pod)), None)
+            if name is None:
+                continue
+            command = kubectl("port-forward", f"--namespace={installation.NAMESPACE}", f"pod/{name}", f"{port}:8000")
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process:
+                while process.poll() is None and cluster.find(f"{PODS}/{name}") and not ended.wait(0.2):
+                    pass
+                process.kill()
+
+
+@contextmanager
+def installed_gateway(cluster: Cluster, folder: Path) -> Iterator[Gateway]:
+    """Give the installed gateway at an address that stays while its Pods go and come."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log, ended = folder / "forward.log", threading.Event()
+    forwarding = threading.Thread(target=_forward, args=(cluster, port, log, ended))
+    forwarding.start()
+    try:
+        found = Gateway(f"http://127.0.0.1:{port}")
+
+        def ready() -> bool:
+            try:
+                return found.get("/ready").status == 200
+            except OSError:
+                return False
+
+        until(ready, lambda: f"the gateway is ready: {log.read_text()}", within=120)
+        yield found
+    finally:
+        ended.set()
+        forwarding.join()
