@@ -1,6 +1,7 @@
 """The gateway: of this checkout, run on this machine against the cluster and its store; or the one that the chart has installed."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from e2e.cluster import SYSTEM, Cluster, Object, until
 from e2e.lab import NAMESPACE
@@ -125,19 +126,25 @@ def _serves(pod: Object) -> bool:
     ]
 
 
-def _forward(cluster: Cluster, port: int, log: Path, ended: threading.Event) -> None:
-    """Forward a port to one Pod after the other. Each has a kubectl of its own: one whose Pod has gone may hang instead of ending."""
+def _forward_to(pod: str, cluster: Cluster, port: int, out: IO[bytes], ended: threading.Event) -> None:
+    """Forward a port to a Pod until it is gone. kubectl may hang then instead of ending."""
     kubectl = installation.Cluster(cluster.name, cluster.kubeconfig).kubectl
+    command = kubectl("port-forward", f"--namespace={installation.NAMESPACE}", f"pod/{pod}", f"{port}:8000")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process:
+        try:
+            while process.poll() is None and cluster.find(f"{PODS}/{pod}") and not ended.wait(0.2):
+                pass
+        finally:
+            process.kill()
+
+
+def _forward(cluster: Cluster, port: int, log: Path, ended: threading.Event) -> None:
+    """Forward a port to one Pod of the gateway after the other."""
     with log.open("wb") as out:
         while not ended.wait(0.2):
-            name = next((pod["metadata"]["name"] for pod in gateway_pods(cluster) if _serves(pod)), None)
-            if name is None:
-                continue
-            command = kubectl("port-forward", f"--namespace={installation.NAMESPACE}", f"pod/{name}", f"{port}:8000")
-            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process:
-                while process.poll() is None and cluster.find(f"{PODS}/{name}") and not ended.wait(0.2):
-                    pass
-                process.kill()
+            with contextlib.suppress(OSError):  # the API server is asked again
+                for pod in filter(_serves, gateway_pods(cluster)):
+                    _forward_to(pod["metadata"]["name"], cluster, port, out, ended)
 
 
 @contextmanager
