@@ -51,18 +51,18 @@ class Session:
         return response
 
 
-def token_for(cluster: Cluster, namespace: str) -> str:
-    """Return a token of somebody who may run simulations in a namespace."""
+def token_for(cluster: Cluster, namespace: str, person: str = PERSON, role: str = "edit") -> str:
+    """Return a token of somebody who has one of Kubernetes' own roles in a namespace; with `edit` they may run simulations there."""
     where = f"--namespace={namespace}"
     for command in (
-        ["create", "serviceaccount", PERSON, where],
-        ["create", "rolebinding", PERSON, "--clusterrole=edit", f"--serviceaccount={namespace}:{PERSON}", where],
+        ["create", "serviceaccount", person, where],
+        ["create", "rolebinding", person, f"--clusterrole={role}", f"--serviceaccount={namespace}:{person}", where],
     ):
         manifest = output(cluster.kubectl(*command, "--dry-run=client", "--output=json"))
         path = cluster.kubeconfig.parent / f"demo-{command[1]}.json"
         path.write_text(manifest)
         output(cluster.kubectl("apply", f"--filename={path}"))
-    return output(cluster.kubectl("create", "token", PERSON, where, "--duration=1h")).strip()
+    return output(cluster.kubectl("create", "token", person, where, "--duration=1h")).strip()
 
 
 @contextlib.contextmanager

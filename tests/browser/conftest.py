@@ -1,18 +1,18 @@
 """A browser, the gateway that it looks at, and people with tokens."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.held import Held, Scheme
+from browser.held import Held
 from browser.stage import Gateway, Stage, a_store
+from browser.tabs import Tabs, launched, tabs_of
 from contract.access import People, service_account
 from contract.conftest import api, kubeconfig, kubectl
 from contract.server import Api
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from localcluster.browser import launch_options
 from simops_assets.build import build
 
 __all__ = ["api", "kubeconfig", "kubectl"]
@@ -26,13 +26,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("apiserver")
 
 
-# For a module, not the session: while it is there its event loop counts as running, and no other test could have one.
+# For a module, not the session: no other test could have an event loop.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -80,32 +78,12 @@ def stage(running: Stage) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, stage: Stage) -> Iterator[Callable[..., Held]]:
-    """Open a tab of a person, who has signed in if a token is given. What every page must keep is checked at the end of the test."""
-    opened: list[Held] = []
-
-    def new(token: str = "", *, width: int = 1440, height: int = 900, scheme: Scheme = "light") -> Held:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
-        )
-        if token:
-            context.add_init_script(
-                f"sessionStorage.getItem('simops.token') ?? sessionStorage.setItem('simops.token', {token!r})"
-            )
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        held = Held(page, stage.url)
-        opened.append(held)
-        return held
-
-    yield new
-    for held in opened:
-        held.page.context.close()
-    for held in opened:
-        held.check()
+def open_page(chromium: Browser, stage: Stage) -> Iterator[Tabs]:
+    with tabs_of(chromium, stage.url) as new:
+        yield new
 
 
 @pytest.fixture
-def signed_in(open_page: Callable[..., Held], tokens: dict[str, str]) -> Held:
+def signed_in(open_page: Tabs, tokens: dict[str, str]) -> Held:
     """A tab of somebody who may do everything."""
     return open_page(tokens["ann"])

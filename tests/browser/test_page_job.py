@@ -1,15 +1,14 @@
 """One job, in a real browser: its timeline, its log and its files."""
 
-import io
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from browser.held import Held
 from browser.longtasks import longest_task, watch_tasks
+from browser.samples import PNG, TABLE, array
 from browser.stage import ENDED, STARTED, Stage
 from contract.objects import job
 from kubernetes import client
@@ -26,22 +25,9 @@ CONDITIONS = [
         "lastTransitionTime": ENDED["completionTime"],
     },
 ]
-# A picture of one black point.
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c6360606000000004000146a8f5c0"
-    "0000000049454e44ae426082"
-)
-
-
-def array() -> bytes:
-    made = io.BytesIO()
-    np.save(made, np.linspace(0, 1, 50) ** 2)
-    return made.getvalue()
-
-
 FILES = {
     "metrics.json": b'{"max": 1.5}',
-    "deep/table.csv": b"t,temperature\n0,100\n1,87.5\n",
+    "deep/table.csv": TABLE,
     "point.png": PNG,
     "profile.npy": array(),
 }

@@ -1,11 +1,13 @@
-"""The gateway of this checkout, run on this machine against the cluster and its store."""
+"""The gateway: of this checkout, run on this machine against the cluster and its store; or the one that the chart has installed."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -13,9 +15,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from e2e.cluster import Cluster, until
+from e2e.cluster import SYSTEM, Cluster, Object, until
 from e2e.lab import NAMESPACE
 
 from simops_demo import installation
@@ -23,6 +25,7 @@ from simops_demo.store import forwarded
 from simops_images.catalogue import ROOT
 
 PREFIX = "/api/v1"
+PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
 
 
 @dataclass(frozen=True)
@@ -108,3 +111,61 @@ def running_gateway(cluster: Cluster, folder: Path, **settings: str) -> Iterator
         finally:
             process.terminate()
             process.wait(30)
+
+
+def gateway_pods(cluster: Cluster) -> list[Object]:
+    """Return the Pods of the installed gateway, those on their way out too."""
+    selector = f"app.kubernetes.io/component=gateway,app.kubernetes.io/instance={installation.RELEASE}"
+    return cluster.items(PODS, labelSelector=selector)
+
+
+def _serves(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return "deletionTimestamp" not in pod["metadata"] and ("Ready", "True") in [
+        (c["type"], c["status"]) for c in conditions
+    ]
+
+
+def _forward_to(pod: str, cluster: Cluster, port: int, out: IO[bytes], ended: threading.Event) -> None:
+    """Forward a port to a Pod until it is gone. kubectl may hang then instead of ending."""
+    kubectl = installation.Cluster(cluster.name, cluster.kubeconfig).kubectl
+    command = kubectl("port-forward", f"--namespace={installation.NAMESPACE}", f"pod/{pod}", f"{port}:8000")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process:
+        try:
+            while process.poll() is None and cluster.find(f"{PODS}/{pod}") and not ended.wait(0.2):
+                pass
+        finally:
+            process.kill()
+
+
+def _forward(cluster: Cluster, port: int, log: Path, ended: threading.Event) -> None:
+    """Forward a port to one Pod of the gateway after the other."""
+    with log.open("wb") as out:
+        while not ended.wait(0.2):
+            with contextlib.suppress(OSError):  # the API server is asked again
+                for pod in filter(_serves, gateway_pods(cluster)):
+                    _forward_to(pod["metadata"]["name"], cluster, port, out, ended)
+
+
+@contextmanager
+def installed_gateway(cluster: Cluster, folder: Path) -> Iterator[Gateway]:
+    """Give the installed gateway at an address that stays while its Pods go and come."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log, ended = folder / "forward.log", threading.Event()
+    forwarding = threading.Thread(target=_forward, args=(cluster, port, log, ended))
+    forwarding.start()
+    try:
+        found = Gateway(f"http://127.0.0.1:{port}")
+
+        def ready() -> bool:
+            try:
+                return found.get("/ready").status == 200
+            except OSError:
+                return False
+
+        until(ready, lambda: f"the gateway is ready: {log.read_text()}", within=120)
+        yield found
+    finally:
+        ended.set()
+        forwarding.join()

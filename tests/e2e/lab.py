@@ -352,6 +352,18 @@ class Lab:
         self.recent.append(made)
         return made
 
+    def run_called(self, name: str) -> Run:
+        """Return a SimulationJob that somebody else has made."""
+        run = Run(self, self.cluster.request("GET", f"{RUNS}/{name}"))
+        self.recent.append(run)
+        return run
+
+    def sweep_called(self, name: str) -> Sweep:
+        """Return a SimulationSweep that somebody else has made."""
+        found = Sweep(self, self.cluster.request("GET", f"{SWEEPS}/{name}"))
+        self.recent.append(found)
+        return found
+
     def start_all(self, *manifests: Object) -> dict[str, Run]:
         """Make SimulationJobs; return them by name."""
         return {run.name: run for run in map(self.start, manifests)}
