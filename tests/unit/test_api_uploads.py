@@ -4,7 +4,8 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -21,9 +22,9 @@ from simops_api.jobs.requests import JobRequest
 from simops_api.store import Store
 from simops_api.uploads import service
 from simops_api.uploads.body import points_of, rows_of, value_of
-from simops_api.uploads.service import Uploads, in_time
+from simops_api.uploads.service import Uploads, _read, in_time
 from simops_crds.names import upload_key
-from simops_crds.space import listed
+from simops_crds.space import SpaceError, listed
 
 ANN = Caller("ann")
 CSV, LINES, LIST = "text/csv", "application/x-ndjson", "application/json"
@@ -31,9 +32,9 @@ CSV, LINES, LIST = "text/csv", "application/x-ndjson", "application/json"
 
 @given(POINTS)
 def test_lines_and_a_list_say_the_same(points: list[dict[str, Any]]) -> None:
-    assert points_of(json.dumps(points).encode(), LIST) == points
+    assert list(points_of(json.dumps(points).encode(), LIST)) == points
     lines = "\r\n".join(json.dumps(point) for point in points)
-    assert points_of(lines.encode(), f"{LINES}; charset=utf-8") == points
+    assert list(points_of(lines.encode(), f"{LINES}; charset=utf-8")) == points
 
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=6)
@@ -72,8 +73,8 @@ def test_what_a_cell_means(cell: str, value: object) -> None:
 
 
 def test_an_empty_cell_leaves_its_parameter_out_and_an_empty_line_is_none() -> None:
-    assert points_of(b"a,b\r\n1,\r\n\r\n,x\r\n", CSV) == [{"a": 1}, {"b": "x"}]
-    assert points_of("\ufeffa\n1\n".encode(), CSV) == [{"a": 1}]
+    assert list(points_of(b"a,b\r\n1,\r\n\r\n,x\r\n", CSV)) == [{"a": 1}, {"b": "x"}]
+    assert list(points_of("\ufeffa\n1\n".encode(), CSV)) == [{"a": 1}]
 
 
 @pytest.mark.parametrize(
@@ -95,12 +96,18 @@ def test_an_empty_cell_leaves_its_parameter_out_and_an_empty_line_is_none() -> N
         (b"[" * 100_000, LIST, 422, "no JSON"),
         (b'[{"a": 1, "a": 2}]', LIST, 422, "twice"),
         (b"[]", LIST, 422, "no points"),
+        (b'[{"a": 1},]', LIST, 422, "point 2 is no JSON"),
+        (b'[{"a": 1} {"a": 2}]', LIST, 422, "neither a comma nor ]"),
+        (b'[{"a": 1}] x', LIST, 422, "after its list"),
+        (b'[{"a": 1}, [2]]', LIST, 422, "point 2 is no JSON object"),
+        (b'[{"a": {"b": 1}}]', LIST, 422, "point 1 is no JSON object"),
+        (b'[{"a": }]', LIST, 422, "point 1 is no JSON object"),
         (b'{"a": 1}\n{', LINES, 422, "line 2"),
     ],
 )
 def test_what_is_no_list_of_points_is_refused_in_words(data: bytes, kind: str, status: int, words: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        points_of(data, kind)
+        _read(data, kind, 100)
     assert caught.value.status == status
     assert words in caught.value.detail
 
@@ -234,7 +241,7 @@ def test_a_list_that_is_too_long_for_the_object_is_named_there(request_: JobRequ
         "method": "list",
         "pointsFrom": {"digest": upload.uploaded.digest, "points": upload.uploaded.points},
     }
-    assert listed.from_lines(upload.data)[5]["x"] == 5
+    assert list(listed.from_lines(upload.data))[5]["x"] == 5
     assert made["spec"]["template"]["params"] == {"y": 1}
     assert len(json.dumps(made)) < 2000
 
@@ -254,3 +261,45 @@ def test_values_that_params_fill_in_count_too() -> None:
     upload = upload_of(JobRequest.model_validate(body))
     assert upload is not None
     assert upload.uploaded.names == ["a", "b", "x"]
+
+
+def table_of_long_names() -> tuple[bytes, str]:
+    head = ",".join(f"p{number:062}" for number in range(256))
+    return (head + "\n" + (",".join(["1"] * 256) + "\n") * 4000).encode(), CSV
+
+
+def nested_lists() -> tuple[bytes, str]:
+    return b"[" + b",".join([b"[" * 90 + b"]" * 90] * 5000) + b"]", LIST
+
+
+def one_line_of_lists() -> tuple[bytes, str]:
+    return b'{"a": [' + b"[]," * 500_000 + b"1]}\n", LINES
+
+
+@pytest.mark.parametrize("hostile", [table_of_long_names, nested_lists, one_line_of_lists])
+def test_a_body_that_grows_when_it_is_read_is_refused_before_it_has_grown(
+    hostile: Callable[[], tuple[bytes, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed, "MAX_LIST_BYTES", 4 << 20)
+    data, kind = hostile()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProblemError) as caught:
+            _read(data, kind, 10_000)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(data) + (8 << 20)
+    finally:
+        tracemalloc.stop()
+    assert caught.value.status == 422
+
+
+ANYTHING = st.none() | st.integers() | st.text() | st.lists(st.booleans())
+ITEMS = st.lists(st.dictionaries(st.sampled_from("abc"), ANYTHING, max_size=3), max_size=3)
+
+
+@given(st.text(max_size=200) | ITEMS.map(json.dumps))
+def test_a_list_is_read_as_json_reads_it_or_refused(text: str) -> None:
+    try:
+        found = list(listed.from_array(text))
+    except SpaceError:
+        return
+    assert found == json.loads(text)

@@ -106,4 +106,4 @@ def test_the_gateways_rows_of_such_results_can_be_written() -> None:
 def test_a_point_with_half_of_a_surrogate_pair_is_refused() -> None:
     for text in (f'{{"a":"{HALF}"}}', f'{{"a":"ä{HALF}"}}'):
         with pytest.raises(SpaceError, match="point 1: a: "):
-            listed.from_lines(text.encode())
+            list(listed.from_lines(text.encode()))

@@ -28,7 +28,7 @@ def named(points: list[dict[str, Any]]) -> Space:
 
 @given(POINTS)
 def test_what_was_written_is_read(points: list[dict[str, Any]]) -> None:
-    found = listed.from_lines(listed.to_lines(points))
+    found = list(listed.from_lines(listed.to_lines(points)))
     assert found == points
     assert [{k: type(v) for k, v in point.items()} for point in found] == [
         {k: type(v) for k, v in point.items()} for point in points
@@ -60,7 +60,7 @@ def test_equal_lists_have_one_digest_and_others_another(points: list[dict[str, A
 )
 def test_what_is_no_point_is_told_with_its_place(text: str, words: str) -> None:
     with pytest.raises(SpaceError, match=r"spec\.space\.pointsFrom") as caught:
-        listed.from_lines(text.encode())
+        list(listed.from_lines(text.encode()))
     assert words in str(caught.value)
 
 

@@ -1,5 +1,6 @@
 """From the body of an upload to points (pure)."""
 
+import codecs
 import csv
 import io
 import json
@@ -21,11 +22,12 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
 
 
-def points_of(data: bytes, content_type: str) -> list[Point]:
-    """Return the points of a body.
+def points_of(data: bytes, content_type: str) -> Iterator[Point]:
+    """Yield the points of a body, each when it is asked for: as objects all of them take many times as much memory as the body.
 
     Raises:
-        ProblemError: 415, it is of another kind; 422, it has no points, or something that is none.
+        ProblemError: 415, it is of another kind; 422, it is not UTF-8.
+        SpaceError: it has no points, or something that is none.
     """
     kind = MEDIA.get(content_type.partition(";")[0].strip().lower())
     if kind is None:
@@ -37,24 +39,9 @@ def points_of(data: bytes, content_type: str) -> list[Point]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ProblemError(422, f"the body is not UTF-8: byte {error.start}") from error
-    try:
-        if kind == LINES:
-            return listed.from_lines(text.encode())
-        if kind == ARRAY:
-            return listed.checked(_array(text))
-        return listed.checked(rows_of(text), "row")
-    except SpaceError as error:
-        raise ProblemError(422, error.text) from error
-
-
-def _array(text: str) -> list[object]:
-    try:
-        value = listed.parsed(text)
-    except (ValueError, RecursionError) as error:
-        raise SpaceError(listed.POINTS_FROM, f"the body is no JSON: {error}") from error
-    if not isinstance(value, list):
-        raise SpaceError(listed.POINTS_FROM, "the body is no list: write [{…}, {…}], or send lines or a table")
-    return value
+    if kind == LINES:
+        return listed.from_lines(data.removeprefix(codecs.BOM_UTF8))
+    return listed.from_array(text) if kind == ARRAY else listed.checked(rows_of(text), "row")
 
 
 def rows_of(text: str) -> Iterator[Point]:

@@ -1,10 +1,13 @@
 """A list of points as it is stored and named (pure)."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from simops_crds.space import Point, listed
+from simops_crds.space import Point, SpaceError, listed
+
+MAX_NAMES = 10_000
 
 
 class Uploaded(BaseModel):
@@ -30,8 +33,22 @@ class List:
     data: bytes
 
 
-def list_of(points: list[Point]) -> List:
-    """Return points as what is stored of them."""
-    data = listed.to_lines(points)
-    names = sorted(frozenset[str]().union(*points))
-    return List(Uploaded(digest=listed.digest_of(data), points=len(points), names=names), data)
+def list_of(points: Iterable[Point]) -> List:
+    """Return points as what is stored of them.
+
+    Raises:
+        SpaceError: they have too many names, or take too many bytes.
+    """
+    names, count = set[str](), 0
+
+    def counted() -> Iterator[Point]:
+        nonlocal count
+        for point in points:
+            count += 1
+            names.update(point)
+            if len(names) > MAX_NAMES:
+                raise SpaceError(listed.POINTS_FROM, f"its points have more than {MAX_NAMES:,} different parameters")
+            yield point
+
+    data = listed.to_lines(counted())
+    return List(Uploaded(digest=listed.digest_of(data), points=count, names=sorted(names)), data)

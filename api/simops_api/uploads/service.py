@@ -13,6 +13,7 @@ from simops_api.uploads.body import points_of
 from simops_api.uploads.lists import List, Uploaded, list_of
 from simops_crds.kinds import SIMULATION_SWEEP
 from simops_crds.names import upload_key
+from simops_crds.space import SpaceError
 from simops_crds.space.points import too_many
 
 _BODIES = 8
@@ -47,13 +48,11 @@ class Uploads:
         await self._access.require(caller, Verb.CREATE, SIMULATION_SWEEP, place)
         limit = self._settings.max_sweep_points
         with self._bodies.held(caller):
-            made = await self._made(await in_time(body), content_type, limit)
-            await self.put(place, made)
+            data = await in_time(body)
+            async with self._one_at_a_time:  # until it is stored: what is made of a body may be many times as long
+                made = await asyncio.to_thread(_read, data, content_type, limit)
+                await self.put(place, made)
         return made.uploaded
-
-    async def _made(self, data: bytes, content_type: str, limit: int) -> List:
-        async with self._one_at_a_time:  # a list takes several times its bytes of memory while it is read
-            return await asyncio.to_thread(_read, data, content_type, limit)
 
     async def put(self, namespace: str, made: List) -> None:
         """Store a list. One that is there is written again: from then on it is kept for as long as a new one.
@@ -85,7 +84,10 @@ async def in_time(body: AsyncIterator[bytes]) -> bytes:
 
 
 def _read(data: bytes, content_type: str, limit: int) -> List:
-    points = points_of(data, content_type)
-    if len(points) > limit:
-        raise ProblemError(422, too_many(len(points), limit))
-    return list_of(points)
+    try:
+        made = list_of(points_of(data, content_type))
+    except SpaceError as error:
+        raise ProblemError(422, error.text) from error
+    if made.uploaded.points > limit:
+        raise ProblemError(422, too_many(made.uploaded.points, limit))
+    return made

@@ -6,6 +6,7 @@ JSON lines, one point each, with its parameters in the order of their names: so 
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -20,8 +21,12 @@ from simops_crds.space.points import Point
 POINTS_FROM = "spec.space.pointsFrom"
 MAX_LIST_BYTES = 128 << 20
 """Of a list in the store: who reads it holds its bytes, and of its points one at a time."""
-_MAX_LINE = 8 << 20
+_MAX_POINT = 8 << 20
 """Of one point: 256 parameters of 4,096 characters."""
+_SHORT = 1 << 16
+_FLAT = re.compile(r'\{(?:[^"{}\[\]]++|"(?:[^"\\]|\\.)*+")*+\}', re.DOTALL)
+"""An object in which there is no other one and no list. Of these, a few bytes of text each, memory would have forty times as many."""
+_SPACE = re.compile(r"[ \t\r\n]*+")
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 # 1e400 is infinity to a reader of JSON.
@@ -29,8 +34,17 @@ _POINT: TypeAdapter[Point] = TypeAdapter(Parameters, config=ConfigDict(allow_inf
 
 
 def to_lines(points: Iterable[Mapping[str, Scalar]]) -> bytes:
-    """Return the object that holds these points."""
-    return b"".join(f"{_encode(point)}\n".encode() for point in points)
+    """Return the object that holds these points.
+
+    Raises:
+        SpaceError: it would have more than ``MAX_LIST_BYTES``.
+    """
+    out = io.BytesIO()
+    for point in points:
+        out.write(f"{_encode(point)}\n".encode())
+        if out.tell() > MAX_LIST_BYTES:
+            raise SpaceError(POINTS_FROM, f"its points are more than {MAX_LIST_BYTES >> 20} MiB: make several sweeps")
+    return out.getvalue()
 
 
 def digest_of(data: bytes) -> str:
@@ -38,16 +52,12 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def checked(values: Iterable[object], what: str = "point") -> list[Point]:
-    """Return values as points, by the rules for points in a SimulationSweep. ``what`` is counted in messages, from 1 on.
+def checked(values: Iterable[object], what: str = "point") -> Iterator[Point]:
+    """Yield values as points, by the rules for points in a SimulationSweep. ``what`` is counted in messages, from 1 on.
 
     Raises:
         SpaceError: one is none, or there are none or too many.
     """
-    return list(_each(values, what))
-
-
-def _each(values: Iterable[object], what: str) -> Iterator[Point]:
     number = 0
     for number, value in enumerate(values, 1):
         if number > MAX_POINTS:
@@ -61,24 +71,60 @@ def _each(values: Iterable[object], what: str) -> Iterator[Point]:
         raise SpaceError(POINTS_FROM, "there are no points")
 
 
-def from_lines(data: bytes) -> list[Point]:
-    """Return the points of JSON lines. Empty lines are left out.
+def from_lines(data: bytes) -> Iterator[Point]:
+    """Yield the points of JSON lines. Empty lines are left out.
 
     Raises:
         SpaceError: a line is no point; says which and why.
     """
-    return list(_points_in(data))
+    return checked(_in_line(number, line) for number, line in enumerate(_lines(data), 1) if line.strip())
 
 
-def _points_in(data: bytes) -> Iterator[Point]:
-    return _each((_parsed(number, line) for number, line in enumerate(_lines(data), 1) if line.strip()), "point")
+def from_array(text: str) -> Iterator[Point]:
+    """Yield the points of a JSON list, each of which is read for itself.
+
+    Raises:
+        SpaceError: it is none, or something in it is no point; says which and why.
+    """
+    return checked(_items(text))
+
+
+def _items(text: str) -> Iterator[object]:
+    at = _after_space(text, 0)
+    if not text.startswith("[", at):
+        raise SpaceError(POINTS_FROM, "the body is no list: write [{…}, {…}], or send lines or a table")
+    at, number = _after_space(text, at + 1), 0
+    while number or not text.startswith("]", at):
+        number += 1
+        found = _FLAT.match(text, at, at + _MAX_POINT)
+        if found is None:
+            raise SpaceError(
+                POINTS_FROM, f"point {number} is no JSON object whose values are numbers, booleans and strings"
+            )
+        try:
+            yield _parsed(found[0])
+        except (ValueError, RecursionError) as error:
+            raise SpaceError(POINTS_FROM, f"point {number} is no JSON object with parameters: {error}") from error
+        at = _after_space(text, found.end())
+        if text.startswith("]", at):
+            break
+        if not text.startswith(",", at):
+            raise SpaceError(POINTS_FROM, f"the body is no JSON: neither a comma nor ] after point {number}")
+        at = _after_space(text, at + 1)
+    if _after_space(text, at + 1) < len(text):
+        raise SpaceError(POINTS_FROM, "the body is no JSON: something stands after its list")
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found is not None else at
 
 
 def _lines(data: bytes) -> Iterator[bytes]:
     stream = io.BytesIO(data)
-    while line := stream.readline(_MAX_LINE):
-        if len(line) == _MAX_LINE:
-            raise SpaceError(POINTS_FROM, f"a line has {_MAX_LINE >> 20} MiB or more: no point is so long")
+    while line := stream.readline(_MAX_POINT):
+        if len(line) == _MAX_POINT:
+            raise SpaceError(POINTS_FROM, f"a line has {_MAX_POINT >> 20} MiB or more: no point is so long")
         yield line.rstrip(b"\n")
 
 
@@ -99,7 +145,7 @@ class Lines(Sequence[Point]):
         found = sum(1 for line in _lines(data) if line.strip())
         if found != number:
             raise SpaceError(POINTS_FROM, f"the list has {found:,} points, and {POINTS_FROM}.points says {number:,}")
-        for _ in _points_in(data):
+        for _ in from_lines(data):
             pass
         return cls(data, number)
 
@@ -118,22 +164,19 @@ class Lines(Sequence[Point]):
         return list(self)[place]
 
 
-def parsed(text: bytes | str) -> object:
-    """Return what JSON says, which must be said once and in numbers that JSON has.
-
-    Raises:
-        ValueError: it is no JSON, or not so.
-    """
+def _parsed(text: str) -> object:
     return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
 
 
-def _parsed(number: int, line: bytes) -> object:
+def _in_line(number: int, line: bytes) -> object:
+    words = f"line {number} is no JSON object with the parameters of a point"
     try:
-        return parsed(line)
+        text = line.decode()
+        if len(text) <= _SHORT or _FLAT.fullmatch(text.strip()):
+            return _parsed(text)
     except (ValueError, RecursionError) as error:
-        raise SpaceError(
-            POINTS_FROM, f"line {number} is no JSON object with the parameters of a point: {error}"
-        ) from error
+        raise SpaceError(POINTS_FROM, f"{words}: {error}") from error
+    raise SpaceError(POINTS_FROM, f"{words}: it has objects or lists in it, or no end")
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
