@@ -1,5 +1,6 @@
 """Every call that the gateway makes to the store (S3). It reads, and writes nothing but lists of points that people upload."""
 
+import asyncio
 import contextlib
 import io
 import logging
@@ -78,9 +79,14 @@ class Store:
         """
         if length == 0:
             return  # to minio-py this means all of it
-        response = await self._connection.run(
-            key, lambda: self._connection.client().get_object(self._bucket, key, offset, length or 0)
+        opening = self._connection.submit(
+            lambda: self._connection.client().get_object(self._bucket, key, offset, length or 0)
         )
+        try:
+            response = await self._connection.result(key, opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_drop)
+            raise
 
         reading: Future[bytes] | None = None
         try:
@@ -182,6 +188,12 @@ class Store:
     def close(self) -> None:
         """Give connections and threads back."""
         self._connection.close()
+
+
+def _drop(opening: Future[urllib3.BaseHTTPResponse]) -> None:
+    """Close a response for which nobody has waited."""
+    if not opening.cancelled() and opening.exception() is None:
+        _leave(opening.result(), None)
 
 
 def _leave(response: urllib3.BaseHTTPResponse, reading: Future[bytes] | None) -> None:

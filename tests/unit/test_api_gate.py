@@ -508,7 +508,7 @@ async def test_a_jwt_that_nobody_takes_is_refused_without_a_question(tmp_path: P
         for token in (
             jwt("ann", exp=time.time() - 7200),
             "eyJ.eyJ.x",
-            "eyJhbGciOiJub25lIn0.e30.",
+            jwt("ann").rpartition(".")[0] + ".",
             f"{jwt('ann')[:-40]}é",
         ):
             async with gateway.get(JOBS, headers=ann(token)) as response:
