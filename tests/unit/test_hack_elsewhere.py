@@ -9,7 +9,7 @@ import pytest
 
 from simops_images.catalogue import ROOT
 
-PROGRAMS = ("assets", "demo", "docs", "images", "sbom", "screenshots")
+PROGRAMS = ("assets", "demo", "docs", "images", "sbom", "screenshots", "test")
 ASIDE = shutil.ignore_patterns("__pycache__", "native", "eks", "bench")
 
 
