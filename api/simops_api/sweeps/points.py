@@ -11,7 +11,6 @@ from simops_api.moments import format_moment
 from simops_api.sweeps.records import SweepRecord
 from simops_crds.names import FINAL_PHASES, Phase, Reason, key_prefix, sweep_prefix
 
-_METRICS = "metrics.json"
 _POINT = re.compile(r"(?P<sweep>.+)-(?P<index>0|[1-9][0-9]{0,6})")
 
 
@@ -148,9 +147,9 @@ def _message(row: Row) -> dict[str, str]:
     code, error = row.told("exitCode"), row.told("metricsError")
     words = [f"exited with code {code}: its log says more"] if code and row.told("reason") == Reason.EXIT_CODE else []
     if error:
-        words.append(str(error) if str(error).startswith(_METRICS) else f"{_METRICS}: {error}")
+        words.append(str(error))
     elif row.told("metricsCut"):
-        words.append(f"not all of its metrics fit into the table, its {_METRICS} has them")
+        words.append("not all of its metrics fit into the table, its metrics.json has them")
     return {"message": "; ".join(words)} if words else {}
 
 

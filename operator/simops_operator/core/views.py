@@ -295,5 +295,4 @@ def summary_in(manifest: bytes) -> Summary | None:
 def _metrics_note(raw: Mapping[str, Any]) -> str:
     if raw.get("metricsCut"):
         return "not all metrics fit into the status, the manifest has them"
-    error = str(raw.get("metricsError") or "")
-    return f"metrics.json: {error}" if error and not error.startswith("metrics.json") else error
+    return str(raw.get("metricsError") or "")

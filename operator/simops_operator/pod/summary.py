@@ -19,6 +19,7 @@ from simops_operator.pod.fitting import Metrics, encode, fitting
 
 MAX_MESSAGE = 4096
 MAX_METRICS_FILE = 1 << 20
+_METRICS = "metrics.json"
 _MAX_ERROR = 1000
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -111,7 +112,7 @@ def read_metrics(outputs: str) -> tuple[Metrics, str | None]:
     except FileNotFoundError:
         return {}, None
     except OSError as error:
-        return {}, f"metrics.json: {error}"
+        return {}, _wrong(error)
     try:
         return read_metrics_in(folder)
     finally:
@@ -121,15 +122,15 @@ def read_metrics(outputs: str) -> tuple[Metrics, str | None]:
 def read_metrics_in(folder: int) -> tuple[Metrics, str | None]:
     """The same of an open folder."""
     try:
-        os.stat("metrics.json", dir_fd=folder, follow_symlinks=False)
-        with os.fdopen(open_file(b"metrics.json", folder), "rb") as stream:
+        os.stat(_METRICS, dir_fd=folder, follow_symlinks=False)
+        with os.fdopen(open_file(_METRICS.encode(), folder), "rb") as stream:
             text = stream.read(MAX_METRICS_FILE + 1)
     except FileNotFoundError:
         return {}, None
     except (OSError, SkippedError) as error:
-        return {}, f"metrics.json: {error}"
+        return {}, _wrong(error)
     if len(text) > MAX_METRICS_FILE:
-        return {}, f"metrics.json is larger than {MAX_METRICS_FILE} bytes"
+        return {}, _wrong(f"larger than {MAX_METRICS_FILE} bytes")
     return parse_metrics(text)
 
 
@@ -138,13 +139,18 @@ def parse_metrics(text: bytes) -> tuple[Metrics, str | None]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return {}, f"metrics.json is no valid JSON: {error}"
+        return {}, _wrong(f"no valid JSON: {error}")
     if not isinstance(content, dict):
-        return {}, "metrics.json is no JSON object of names and numbers"
+        return {}, _wrong("no JSON object of names and numbers")
     metrics, dropped = parse_numbers(content)
     if not dropped:
         return metrics, None
-    return metrics, f"metrics.json: {len(dropped)} values are no finite numbers: {', '.join(dropped[:5])}"
+    return metrics, _wrong(f"{len(dropped)} values are no finite numbers: {', '.join(dropped[:5])}")
+
+
+def _wrong(what: object) -> str:
+    """Return what is told of the file: nobody who passes it on needs to say which file it is about."""
+    return f"{_METRICS}: {what}"
 
 
 def parse_numbers(content: dict[str, Any]) -> tuple[Metrics, list[str]]:
