@@ -57,7 +57,7 @@ class Tool:
     modfile: str = "go.mod"
     names: tuple[str, ...] = ()
     ldflags: tuple[str, ...] = field(default=("-s", "-w"))
-    mend: Mend | None = None
+    mends: tuple[Mend, ...] = ()
 
 
 def _kubernetes_ldflags(version: str) -> tuple[str, ...]:
@@ -77,13 +77,20 @@ def apiserver_of(minor: str) -> str:
     return f"kube-apiserver-{minor}"
 
 
-# The last public MinIO takes what is uploaded with an unsigned trailer from whoever knows the name of an access key: beside a signature in the
-# query nothing is checked (CVE-2026-41145), nor for archives that it unpacks (CVE-2026-40344). Nothing here uploads in this way; a request that does is
-# taken as one of the usual kind then, whose signature is checked.
-MINIO_SIGNATURES = Mend(
-    "cmd/auth-handler.go",
-    "return r.Header.Get(xhttp.AmzContentSha256) == unsignedPayloadTrailer &&\n\t\tr.Method == http.MethodPut",
-    "return false",
+MINIO_MENDS = (
+    # The last public MinIO takes what is uploaded with an unsigned trailer from whoever knows the name of an access key: beside a signature in the
+    # query nothing is checked (CVE-2026-41145), nor for archives that it unpacks (CVE-2026-40344). Nothing here uploads in this way; a request that does
+    # is taken as one of the usual kind then, whose signature is checked.
+    Mend(
+        "cmd/auth-handler.go",
+        "return r.Header.Get(xhttp.AmzContentSha256) == unsignedPayloadTrailer &&\n\t\tr.Method == http.MethodPut",
+        "return false",
+    ),
+    # The right to read an object is also that to let MinIO unpack and query it, and the right to write one that to let it unpack an archive: a few
+    # megabytes, packed well, end it for everybody or fill its disk. Nothing here asks for any of it. The last is the name of a header, which has no spaces.
+    Mend("cmd/api-router.go", "api.SelectObjectContentHandler, ", "errorResponseHandler, "),
+    Mend("cmd/api-router.go", "api.PutObjectExtractHandler, ", "errorResponseHandler, "),
+    Mend("cmd/s3-zip-handlers.go", 'xMinIOExtract = "x-minio-extract"', 'xMinIOExtract = "a header that nobody sends"'),
 )
 
 _NATIVE = HACK / "native"
@@ -114,9 +121,7 @@ TOOLS = {
     "helm": Tool("helm.sh/helm/v3/cmd/helm", "v3.22.0", "about a minute"),
     "kubeconform": Tool("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0", "seconds"),
     "kind": Tool("sigs.k8s.io/kind", "v0.33.0", "seconds"),
-    "minio": Tool(
-        "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", "about 2 minutes", mend=MINIO_SIGNATURES
-    ),
+    "minio": Tool("github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", "about 2 minutes", mends=MINIO_MENDS),
     "versitygw": Tool("github.com/versity/versitygw/cmd/versitygw", "v1.8.0", "about a minute"),
     "kwok": Tool("sigs.k8s.io/kwok/cmd/kwok", "v0.8.0", "about a minute"),
 }
@@ -176,8 +181,8 @@ def sources(tool: Tool) -> list[Path]:
 def cache_key(tool: Tool, go_version: str) -> str:
     """Return what changes whenever the built file would."""
     digest = hashlib.sha256()
-    mend = (tool.mend.file, tool.mend.new) if tool.mend is not None else ()
-    for part in (tool.package, tool.version, *tool.ldflags, go_version, *mend):
+    mends = (part for mend in tool.mends for part in (mend.file, mend.old, mend.new))
+    for part in (tool.package, tool.version, *tool.ldflags, go_version, *mends):
         digest.update(part.encode() + b"\0")
     for path in sources(tool):
         digest.update(path.read_bytes() + b"\0")
@@ -187,7 +192,7 @@ def cache_key(tool: Tool, go_version: str) -> str:
 def build_command(go: str, name: str, tool: Tool, folder: Path) -> list[str | Path]:
     """Return the command that puts the program `name` into `folder`."""
     flags: list[str | Path] = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(tool.ldflags)]
-    if tool.mend is not None:
+    if tool.mends:
         return [go, "build", *flags, "-o", folder / name, "."]
     if tool.folder is None:
         return [go, "install", *flags, f"{tool.package}@{tool.version}"]
@@ -242,7 +247,7 @@ def mended(text: str, mend: Mend) -> str:
     return text.replace(mend.old, mend.new)
 
 
-def _mended_copy(go: str, tool: Tool, mend: Mend, folder: Path, environment: dict[str, str]) -> Path:
+def _mended_copy(go: str, tool: Tool, folder: Path, environment: dict[str, str]) -> Path:
     """Copy a module, since Go lets nobody change or overlay what it has downloaded, and mend it."""
     told = subprocess.run(
         [go, "mod", "download", "-json", f"{tool.package}@{tool.version}"],
@@ -258,8 +263,9 @@ def _mended_copy(go: str, tool: Tool, mend: Mend, folder: Path, environment: dic
     for path in copy.rglob("*/"):
         path.chmod(0o755)
     copy.chmod(0o755)
-    place = copy / mend.file
-    place.write_text(mended(place.read_text(encoding="utf-8"), mend), encoding="utf-8")
+    for mend in tool.mends:
+        place = copy / mend.file
+        place.write_text(mended(place.read_text(encoding="utf-8"), mend), encoding="utf-8")
     return copy
 
 
@@ -271,8 +277,8 @@ def _build(go: str, version: str, name: str, spec: Tool, folder: Path) -> None:
     building.mkdir()
     try:
         source = spec.folder or Path("/")
-        if spec.mend is not None:
-            source = _mended_copy(go, spec, spec.mend, building, environment)
+        if spec.mends:
+            source = _mended_copy(go, spec, building, environment)
         run_logged(
             f"Building {name} {spec.version} ({spec.about})",
             build_command(go, name, spec, building),

@@ -31,7 +31,7 @@ def test_a_mend_is_made_in_its_one_place_and_refused_where_the_text_is_another()
 
 def test_a_mended_tool_is_another_file_in_the_cache() -> None:
     plain = Tool("example.com/a", "v1", "seconds")
-    mended = dataclasses.replace(plain, mend=golang.Mend("a.go", "a", "b"))
+    mended = dataclasses.replace(plain, mends=(golang.Mend("a.go", "a", "b"),))
     assert golang.cache_key(plain, "go") != golang.cache_key(mended, "go")
 
 
