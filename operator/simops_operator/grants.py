@@ -5,7 +5,8 @@ here they are made known to MinIO, as users of their own with a policy each. Not
 the others, whatever its policy denies.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from minio import MinioAdmin
 from minio.error import MinioAdminException
 
+_POLICY = "simops-"
 _PARTS = ("jobs", "sweeps")
 _OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 
@@ -75,10 +77,22 @@ def make_known(admin: MinioAdmin, bucket: str, grant: Grant) -> None:
         MinioAdminException, urllib3.exceptions.HTTPError: MinIO did not do it.
     """
     _forget_service_account(admin, grant.access)
-    name = f"simops-{grant.namespace}"
+    name = f"{_POLICY}{grant.namespace}"
     admin.policy_add(name, policy=policy_of(bucket, grant.namespace))
     admin.user_add(grant.access, grant.secret)
     admin.policy_set(name, user=grant.access)
+
+
+def forget_others(admin: MinioAdmin, grants: Iterable[Grant]) -> None:
+    """Remove the keys of namespaces that are not served any more, and those that were drawn anew.
+
+    Raises:
+        MinioAdminException, urllib3.exceptions.HTTPError: MinIO did not do it.
+    """
+    wanted = {grant.access for grant in grants}
+    for access, user in json.loads(admin.user_list()).items():
+        if access not in wanted and str(user.get("policyName", "")).startswith(_POLICY):
+            admin.user_remove(access)
 
 
 def _forget_service_account(admin: MinioAdmin, access: str) -> None:

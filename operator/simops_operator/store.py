@@ -16,7 +16,7 @@ from minio.error import MinioAdminException, S3Error
 
 from simops_io.s3 import MAX_OBJECT, Address, Bucket, StoreError, TooLargeError, is_missing
 from simops_operator import metrics
-from simops_operator.grants import grants_in, make_known
+from simops_operator.grants import forget_others, grants_in, make_known
 from simops_operator.settings import Settings
 
 __all__ = ["Store", "StoreError", "TooLargeError"]
@@ -62,9 +62,12 @@ class Store:
                     self._granted_at = time.monotonic()
 
     def _grant(self) -> None:
+        grants = list(grants_in(Path(self._settings.store_namespace_keys)))
+        admin = self._connection.admin()
         try:
-            for grant in grants_in(Path(self._settings.store_namespace_keys)):
-                make_known(self._connection.admin(), self._bucket, grant)
+            for grant in grants:
+                make_known(admin, self._bucket, grant)
+            forget_others(admin, grants)
         except MinioAdminException as error:
             raise ValueError(str(error)) from error
 

@@ -20,7 +20,7 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from urllib3 import HTTPHeaderDict
 
-from simops_operator.grants import Grant, make_known, policy_of
+from simops_operator.grants import Grant, forget_others, make_known, policy_of
 
 LAB, OTHER = (
     Grant("lab", "lab-keys-0123", "lab-secret-0123456789"),
@@ -249,6 +249,29 @@ def test_they_neither_see_nor_remove_the_keys_of_others(known: Server) -> None:
     for grant in (LAB, mine):
         with pytest.raises(S3Error):
             put(known, grant, "jobs/other/a/not")
+
+
+def test_keys_of_a_namespace_that_is_not_served_any_more_and_old_ones_open_nothing(minio_store: Server) -> None:
+    root = admin(minio_store)
+    old, new = (
+        Grant("drawn", "drawn-keys-old", "lab-secret-0123456789"),
+        Grant("drawn", "drawn-keys-new", "lab-secret-1"),
+    )
+    left, person = Grant("left", "left-keys-0123", "lab-secret-0123456789"), "somebody-0123"
+    for grant in (old, new, left):
+        make_known(root, minio_store.bucket, grant)
+        put(minio_store, grant, f"jobs/{grant.namespace}/a/b")
+    root.user_add(person, "a-secret-0123456789")
+    known = [Grant(LAB.namespace, LAB.access, LAB.secret), OTHER, new]
+    for _ in range(2):
+        forget_others(root, known)
+    put(minio_store, new, "jobs/drawn/a/c")
+    for gone in (old, left):
+        with pytest.raises(S3Error) as error:
+            put(minio_store, gone, f"jobs/{gone.namespace}/a/c")
+        assert error.value.code == "InvalidAccessKeyId"
+    assert person in root.user_list()
+    root.user_remove(person)
 
 
 def test_keys_of_an_earlier_version_become_those_of_a_user(minio_store: Server) -> None:

@@ -319,8 +319,20 @@ class TestARunThatIsCancelled:
         assert story.shown == ("Cancelled", "Cancelled")
         assert story.status["artifacts"]["partial"] is True
 
+    def test_exit_code_0_with_outputs_from_before_its_end_is_no_success(self) -> None:
+        cut_short = ended(0, message=bundle_message(partial=True))
+        story = follow(run(status=STARTED), job(complete=True), succeeded_pod(bundle=cut_short))
+        assert story.shown == ("Failed", "ArtifactUploadFailed")
+        assert "taken before it ended" in story.status["message"]
+        assert story.status["artifacts"]["partial"] is True
+
 
 class TestARunThatFails:
+    def test_what_it_has_printed_is_told_without_control_characters(self) -> None:
+        printed = failed_pod(simulation=ended(3, message="\x1b]0;owned\x07\x1b[2Jred\x9b \x7fthe end\tof it"))
+        story = follow(run(status=STARTED), job(failed="BackoffLimitExceeded", failed_pods=1), printed)
+        assert story.status["message"].endswith("?]0;owned??[2Jred? ?the end\tof it")
+
     def test_its_exit_code_is_told_with_the_end_of_its_log(self) -> None:
         story = follow(run(status=STARTED), job(failed="BackoffLimitExceeded", failed_pods=1), failed_pod(code=3))
         assert story.shown == ("Failed", "ExitCode")

@@ -72,5 +72,6 @@ async def test_only_what_is_there_is_answered_and_no_port_is_none() -> None:
         assert [await status(port, *one) for one in asked] == [200, 200, 404, 404]
 
 
-async def test_the_operator_is_not_alive_before_its_start() -> None:
+async def test_the_operator_is_not_alive_before_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(handlers._Holder, "app", raising=False)
     assert (await handlers.health()).status == 503

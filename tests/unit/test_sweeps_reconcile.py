@@ -14,6 +14,8 @@ from world import Calls, run_now
 from worldclock import TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
+from simops_operator.cache import Key
+from simops_operator.pace import Pace
 from simops_operator.sweeps import reconcile
 
 WRITES = {"apply_job", "patch_job_spec", "delete_job", "stop_pod", "delete_sweep", "write_status", "post_event"}
@@ -706,3 +708,35 @@ def test_results_that_utf_8_cannot_say_keep_no_sweep_from_its_end(messages: str)
     (table,) = [value for key, value in world.objects.items() if key.startswith(f"{PREFIX}/table/")]
     line = json.loads(table.decode().splitlines()[0])
     assert (line["metrics"], line["metricsError"]) == ({"?": 1, "b": 2}, "?")
+
+
+def test_a_sweep_waits_without_a_worker_while_the_points_of_another_are_made() -> None:
+    world = TimedWorld(points=10)
+    world.reconciler._expanding = turns = Pace(1, lambda: 0.0)
+    other = Key("elsewhere", "other", "other-uid")
+    assert turns.enter(other)
+    world.deliver_all()
+    world.work()
+    assert (world.jobs_made, turns.waiting) == (0, 1)
+    turns.leave(other)
+    (called,) = turns.called()
+    world.queue.keys.add(called)
+    ended(world, "Succeeded", "Completed")
+    assert turns.enter(other)
+
+
+def test_a_sweep_that_is_deleted_while_it_waits_gives_its_turn_to_the_next() -> None:
+    world = TimedWorld(points=10)
+    world.reconciler._expanding = turns = Pace(1, lambda: 0.0)
+    first, last = Key("elsewhere", "first", "first-uid"), Key("elsewhere", "last", "last-uid")
+    turns.enter(first)
+    world.deliver_all()
+    world.work()
+    world.delete_sweep()
+    world.deliver_all()
+    turns.leave(first)
+    assert not turns.enter(last)
+    (called,) = turns.called()
+    world.queue.keys.add(called)
+    world.work()
+    assert last in world.queue.keys

@@ -94,10 +94,15 @@ def ending(
     """
     terminated = pod.simulation.terminated if pod is not None else None
     exit_code = terminated.exit_code if terminated is not None else (0 if is_success else None)
-    # A summary with a bundle and an error: only the outputs of an earlier moment are stored.
+    # A summary with a bundle and an error, or a partial one: only the outputs of an earlier moment are stored.
     stored = summary is not None and summary.bundle is not None and not summary.error
-    error = (summary.error if summary is not None else "") or "the bundle container left no summary"
-    if is_success and stored:
+    is_whole = stored and summary is not None and not summary.partial
+    error = (summary.error if summary is not None else "") or (
+        "they were taken before it ended, and the bundle container did not come back"
+        if stored
+        else "the bundle container left no summary"
+    )
+    if is_success and is_whole:
         phase, reason, message = Phase.SUCCEEDED, Reason.COMPLETED, _success_message(summary)
     elif is_success:
         phase, reason = Phase.FAILED, Reason.ARTIFACT_UPLOAD_FAILED

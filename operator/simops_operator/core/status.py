@@ -4,6 +4,7 @@ A status is written only when its phase, its reason or something else that a pro
 same thing differently costs no write.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,9 +38,15 @@ def format_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def shorten(text: str) -> str:
-    """Return a message that fits, its end kept where it is longer: that is where the error is."""
-    text = text.strip()
+    """Return a message that fits, its end kept where it is longer: that is where the error is.
+
+    A part of it may be what a simulation has printed, and all of it goes to people's terminals: control characters are told as "?".
+    """
+    text = _CONTROL.sub("?", text.strip())
     return text if len(text) <= MESSAGE_LIMIT else "…" + text[-(MESSAGE_LIMIT - 1) :]
 
 

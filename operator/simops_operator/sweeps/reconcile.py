@@ -31,6 +31,7 @@ from simops_operator.core.sweeps.situation import Situation
 from simops_operator.core.sweeps.status import Told
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.sweeps.views import pack_pod, round_job
+from simops_operator.pace import PATIENCE_SECONDS, Pace
 from simops_operator.reconcile import PASSING_REFUSALS
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.cache import SweepCache
@@ -82,7 +83,7 @@ class SweepReconciler:
         self._traces = traces or Traces()
         self._at_once = at_once
         self._in_thread = in_thread
-        self._expanding = asyncio.Lock()
+        self._expanding = Pace(1, time.monotonic)
         self._memories: dict[str, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -98,6 +99,10 @@ class SweepReconciler:
         try:
             with self._traces.reconcile():
                 await self._reconcile(key)
+            result = "ok"
+        except _NotItsTurnError:
+            # Whoever has made its points wakes the next one; this is for one that has died of it.
+            await self._queue.add_later(key, PATIENCE_SECONDS)
             result = "ok"
         finally:
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
@@ -125,11 +130,12 @@ class SweepReconciler:
             await self._show_store_error(key, memory, error)
             raise
         if sweep.is_settled:
-            self._forget(key)
+            await self._forget(key)
 
-    def _forget(self, key: Key) -> None:
+    async def _forget(self, key: Key) -> None:
         self._cache.finish(key.uid)
         self._memories.pop(key.uid, None)
+        await self._leave(key)
 
     async def _steps(self, key: Key, sweep: Sweep, memory: Memory) -> Sweep:
         """Decide and apply until nothing is left to do now; return the sweep as it is then."""
@@ -266,20 +272,29 @@ class SweepReconciler:
                 await self._write_books(sweep, books, memory)
 
     async def _expand(self, sweep: Sweep, memory: Memory) -> None:
-        await self._ensure_bucket(memory)
-        if sweep.spec is not None and sweep.spec.artifacts.delete_with_job:
-            await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
+        # One sweep after another, and namespaces in turns. Not by a lock: workers that wait for one are missing everybody.
+        key = Key(sweep.namespace, sweep.name, sweep.uid)
+        if not self._expanding.enter(key):
+            raise _NotItsTurnError
         try:
-            shelf = self._shelf(sweep)
+            await self._ensure_bucket(memory)
+            if sweep.spec is not None and sweep.spec.artifacts.delete_with_job:
+                await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
             read_list = partial(with_points, self._store, sweep.namespace, in_thread=self._in_thread)
-            async with self._expanding:  # a list of points is in memory until they are stored
-                memory.index = await make_points(
-                    shelf, sweep, memory.index, self._max_points, self._in_thread, read_list
-                )
+            memory.index = await make_points(
+                self._shelf(sweep), sweep, memory.index, self._max_points, self._in_thread, read_list
+            )
         except RefusedError as error:
             memory.refusal = error.why
             return
+        finally:
+            await self._leave(key)
         log.info("%s/%s: %d points are in the store", sweep.namespace, sweep.name, memory.index.points.total)
+
+    async def _leave(self, key: Key) -> None:
+        self._expanding.leave(key)
+        for called in self._expanding.called():
+            await self._queue.add(called)
 
     async def _take_earlier(self, sweep: Sweep, wanted: Indexes, memory: Memory, *, own: bool) -> None:
         if memory.index is None:
@@ -451,12 +466,16 @@ class SweepReconciler:
                 if decision.recheck is not None:
                     await self._queue.add_later(key, decision.recheck)
                 return  # Pods are still ending; their events come
-        self._forget(key)
+        await self._forget(key)
 
 
 def _packs_at_once(this: Round | None) -> int:
     """Return of how many Pods the results are in memory at once: of 500 points, or of one Pod."""
     return max(1, 500 // this.points_per_pod) if this is not None else 1
+
+
+class _NotItsTurnError(Exception):
+    """The points of another sweep are being made."""
 
 
 class _JobRejectedError(Exception):
