@@ -20,7 +20,7 @@ from simops_screenshots.world import COMPARED, MAP, fill
 
 IMAGES = ROOT / "docs" / "images"
 MOST_BYTES = 150_000
-COLOURS = 200
+COLOURS = 256
 PAGES = {
     "jobs": "/ui",
     "sweeps": "/ui/sweeps",
@@ -30,6 +30,13 @@ PAGES = {
     "submit": "/ui/submit?from=heat-demo",
 }
 """Name → address. Each is one picture in docs/images."""
+
+_DRAWN = """() => [...document.querySelectorAll('[role=img]')].every((chart) => {
+  const layers = [...chart.querySelectorAll('canvas')];
+  const isDrawn = (layer) => layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data.some((part) => part !== 0);
+  return layers.length === 0 || layers.some(isDrawn);
+})"""
+"""Whether each chart of a page has a layer on which something is drawn."""
 
 
 @contextmanager
@@ -64,7 +71,7 @@ def staged(kubeconfig: str | None) -> Iterator[Stage]:
 def small(path: Path) -> None:
     """Write a picture with as many colours as a palette has; one of a page hardly has more."""
     with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     reduced.save(path, optimize=True)
 
 
@@ -87,6 +94,8 @@ def show(browser: Browser, stage: Stage, name: str, width: int, height: int, sch
     page.wait_for_load_state("load")
     for part in whole(page, name):
         expect(part).to_be_visible()
+    # A chart is there before it is drawn.
+    page.wait_for_function(_DRAWN)
     return page
 
 
