@@ -19,6 +19,10 @@ from simops_api.jobs.keys import KEY_HEADER
 
 _BODY_SECONDS = 60.0
 """How long a body may take to arrive."""
+MAX_PARTS = 1_000_000
+"""Values in a body: each takes a hundred bytes of memory, however short it is."""
+MAX_NAMES = 1_000
+"""Names in one object of a body: of each that is wrong there is an error, which takes a thousand bytes."""
 _REPEATABLE = frozenset({"label", "status"})
 """Filters of lists that may be given several times; all others have one value."""
 _MAX_SHOWN = 64
@@ -40,8 +44,14 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         """Return what the body says."""
+        data = await self.body()
+        if sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:
+            raise HTTPException(
+                413,
+                f"the body has more than {MAX_PARTS:,} values: send points by POST /api/v1/points, and many jobs in parts",
+            )
         try:
-            return json.loads(await self.body(), object_pairs_hook=_once)
+            return json.loads(data, object_pairs_hook=_once)
         except json.JSONDecodeError:
             raise  # FastAPI says where
         except UnicodeDecodeError as error:
@@ -55,6 +65,8 @@ class StrictRequest(Request):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_NAMES:
+        raise HTTPException(422, f"an object in the body has more than {MAX_NAMES:,} names")
     found = dict(pairs)
     if len(found) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)

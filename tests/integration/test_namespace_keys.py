@@ -40,6 +40,9 @@ def client(store: Server, grant: Grant) -> Minio:
     )
 
 
+Form = dict[str, str | bytes | tuple[str, str | bytes] | tuple[str, str | bytes, str]]
+
+
 @pytest.fixture
 def known(minio_store: Server) -> Server:
     for grant in (LAB, OTHER):
@@ -198,6 +201,12 @@ def test_the_store_unpacks_nothing(known: Server) -> None:
         )
     assert error.value.response.status == 400
     assert known.keys("jobs/lab/packed/u/") == ["jobs/lab/packed/u/p.zip"]
+
+
+def test_the_store_takes_no_forms(known: Server) -> None:
+    form: Form = {"key": "jobs/lab/a/form", "x-minio-fanout-list": "{}" * 1000, "file": ("x", b"x")}
+    answer = urllib3.PoolManager(retries=False).request("POST", f"{known.endpoint}/{known.bucket}", fields=form)
+    assert (answer.status, b"not allowed" in answer.data) == (400, False), answer.data
 
 
 def test_they_do_not_list_uploads_under_way(known: Server) -> None:

@@ -86,7 +86,7 @@ class JobRequest(SimulationJobSpec):
     """Where to make it. Default: the installation's first namespace."""
     labels: Annotated[dict[str, str], Field(max_length=64)] | None = None
     """Labels of the object, by which a list can be filtered."""
-    sweep: Annotated[list[Parameters], Field(min_length=1)] | None = None
+    sweep: Annotated[list[Parameters], Field(min_length=1, fail_fast=True)] | None = None
     """Many runs: the parameters of each. What ``params`` has as well is its default."""
     space: Space | None = None
     """Many runs: a parameter space."""
@@ -109,7 +109,7 @@ class BulkRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=MAX_BULK)]
+    jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=MAX_BULK, fail_fast=True)]
     """The runs. None of them may have ``sweep`` or ``space``."""
 
 

@@ -112,7 +112,7 @@ class Axis(Model):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=63)]
     """The parameter."""
-    values: Annotated[list[Scalar], Field(min_length=1, max_length=10_000)] | None = None
+    values: Annotated[list[Scalar], Field(min_length=1, max_length=10_000, fail_fast=True)] | None = None
     """These values."""
     linspace: Linspace | None = None
     """Evenly spaced values."""
@@ -181,7 +181,7 @@ class Space(Model):
     """How many points the sampled methods draw."""
     seed: Annotated[int, Field(ge=0, le=SAFE_INT)] | None = None
     """Seed of the sampled methods; the same seed gives the same points. Default: 0."""
-    points: Annotated[list[Parameters], Field(min_length=1, max_length=10_000)] | None = None
+    points: Annotated[list[Parameters], Field(min_length=1, max_length=10_000, fail_fast=True)] | None = None
     """The points, for method list."""
     points_from: PointsFrom | None = None
     """The points, for method list, where they are too many to stand here."""
