@@ -90,6 +90,12 @@ MINIO_MENDS = (
     # megabytes, packed well, end it for everybody or fill its disk. Nothing here asks for any of it. The last is the name of a header, which has no spaces.
     Mend("cmd/api-router.go", "api.SelectObjectContentHandler, ", "errorResponseHandler, "),
     Mend("cmd/api-router.go", "api.PutObjectExtractHandler, ", "errorResponseHandler, "),
+    # The end of an upload names ten thousand parts at most, and each is made into an entry before they are counted.
+    Mend(
+        "cmd/object-multipart-handlers.go",
+        "xmlDecoder(r.Body, complMultipartUpload, ",
+        "xmlDecoder(io.LimitReader(r.Body, 3<<20), complMultipartUpload, ",
+    ),
     # What a browser sends as a form is read before its signature is looked at, a field of it into fifty times as much memory.
     Mend("cmd/api-router.go", "api.PostPolicyBucketHandler, ", "errorResponseHandler, "),
     Mend("cmd/api-router.go", "api.GetObjectLambdaHandler, ", "errorResponseHandler, "),

@@ -17,6 +17,7 @@ from integration.servers import ACCESS, SECRET, Server
 from integration.sidecar import Sidecar
 from minio import Minio, MinioAdmin, S3Error, select
 from minio.credentials.providers import StaticProvider
+from minio.datatypes import Part
 from minio.error import MinioAdminException
 from urllib3 import HTTPHeaderDict
 
@@ -207,6 +208,16 @@ def test_the_store_takes_no_forms(known: Server) -> None:
     form: Form = {"key": "jobs/lab/a/form", "x-minio-fanout-list": "{}" * 1000, "file": ("x", b"x")}
     answer = urllib3.PoolManager(retries=False).request("POST", f"{known.endpoint}/{known.bucket}", fields=form)
     assert (answer.status, b"not allowed" in answer.data) == (400, False), answer.data
+
+
+def test_an_upload_does_not_end_with_more_parts_than_it_can_have(known: Server) -> None:
+    limited, key = client(known, LAB), "jobs/lab/packed/parts"
+    upload = limited._create_multipart_upload(known.bucket, key, {})
+    parts = [Part(number, "x" * 32) for number in range(1, 60_000)]
+    with pytest.raises(S3Error) as error:
+        limited._complete_multipart_upload(known.bucket, key, upload, parts)
+    assert error.value.code == "MalformedXML"
+    limited._abort_multipart_upload(known.bucket, key, upload)
 
 
 def test_they_do_not_list_uploads_under_way(known: Server) -> None:

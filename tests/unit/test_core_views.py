@@ -97,3 +97,20 @@ def test_the_summary_of_a_manifest_is_read_without_its_list_of_files() -> None:
     assert summary_in(text.encode()[:-9]) is None
     assert summary_in(b'{"bundle":null,"x":[' + b"{}," * 100) is None
     assert summary_in(b"\xff\xfe") is None
+
+
+class TestASummaryThatSomebodyElseHasWritten:
+    def test_has_as_many_metrics_as_a_status_has_room_for(self) -> None:
+        forged = {"bundle": "b", "metrics": {f"m{number}": 1 for number in range(400_000)}}
+        found = parse_summary(json.dumps(forged))
+        assert found is not None
+        assert len(json.dumps(found.metrics)) < 300_000
+        assert "not all metrics fit" in found.metrics_note
+
+    def test_has_no_endless_texts(self) -> None:
+        long = "x" * 1_000_000
+        found = parse_summary(json.dumps({"bundle": None, "error": long, "sha256": long, "metricsError": long}))
+        assert found is not None
+        assert len(found.error) + len(found.sha256) + len(found.metrics_note) < 3000
+        assert parse_summary(json.dumps({"bundle": long})) is None
+        assert parse_summary(json.dumps({"bundle": 3})) is None

@@ -71,6 +71,16 @@ def test_a_number_that_is_none_makes_no_manifest() -> None:
     assert _parsed(b'{"entries":[{"path":"a","bytes":1e999}]}') is None
 
 
+def test_a_manifest_of_more_values_than_its_files_can_have_is_not_read() -> None:
+    forged = b'{"entries":[' + b",".join([b'{"path":"a"}'] * 600_000) + b"]}"
+    tracemalloc.start()
+    try:
+        assert _parsed(forged) is None
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_manifest_is_its_files_and_what_was_left_out() -> None:
     files = [{"path": "a", "bytes": 1, "crc32": "0"}]
     skipped = [{"path": "b", "why": "a link"}]

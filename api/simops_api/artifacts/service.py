@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 JOBS_PATH = "/api/v1/jobs"
 _MAX_MANIFEST = 8 << 20
-"""Bytes of a manifest that is read: as objects of Python it takes up to 25 times as many. Of a longer one the directory of the zip tells the files."""
-"""Bytes of a manifest that is read: that of about 150,000 files."""
+_MAX_PARTS = 1_000_000
+"""Bytes and values of a manifest that is read, one at a time: that of 150,000 files. Of a longer one the directory of the zip tells the files."""
 _TOO_MANY = "it has too many files to list them or to send one of them; take the whole result"
 
 
@@ -120,15 +120,16 @@ class Artifacts:
             ProblemError, StoreError: as for ``result``.
         """
         bundle = await self._bundle(found)
-        manifest = await self._manifest(bundle)
-        if manifest is None:
-            members = await self._directory(found, bundle)
-            entries = [{"path": m.path, "bytes": m.bytes, "crc32": f"{m.crc32:08x}"} for m in members.values()]
-            manifest = {"entries": entries}
-        if found.folder:
-            manifest = _below(manifest, found.folder)
-        # In a thread, since a hundred thousand files take a while to word.
-        return await asyncio.to_thread(_listed, found, bundle, manifest)
+        async with self._one_manifest:  # until nothing is left of it but the answer
+            manifest = await self._manifest(bundle)
+            if manifest is None:
+                members = await self._directory(found, bundle)
+                entries = [{"path": m.path, "bytes": m.bytes, "crc32": f"{m.crc32:08x}"} for m in members.values()]
+                manifest = {"entries": entries}
+            if found.folder:
+                manifest = _below(manifest, found.folder)
+            # In a thread, since a hundred thousand files take a while to word.
+            return await asyncio.to_thread(_listed, found, bundle, manifest)
 
     async def _manifest(self, bundle: StoredObject) -> dict[str, Any] | None:
         key = f"{bundle.key.removesuffix('.zip')}.json"
@@ -137,9 +138,8 @@ class Artifacts:
             return None
         if stored.size > _MAX_MANIFEST:
             return None
-        async with self._one_manifest:
-            text = await self._store.get(key)
-            return await asyncio.to_thread(_parsed, text) if text is not None else None
+        text = await self._store.get(key)
+        return await asyncio.to_thread(_parsed, text) if text is not None else None
 
     async def _directory(self, found: Found, bundle: StoredObject) -> dict[str, Member]:
         try:
@@ -191,6 +191,8 @@ def _damaged(found: Found, error: BundleError) -> ProblemError:
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
     """Return a manifest, None if this is none."""
+    if sum(map(text.count, (b",", b"[", b"{"))) > _MAX_PARTS:
+        return None
     try:
         value = parse(text)
     except ValueError:

@@ -252,6 +252,12 @@ class Summary:
     """What became of metrics that are not all here."""
 
 
+_MAX_KEY, _MAX_ERROR = 1024, 1000
+_MAX_METRICS, _NUMBER = 256 << 10, 24
+"""Bytes of metrics in a status, and what is counted for each beside its name: its number and its quotes."""
+_CUT = "not all metrics fit into the status, the manifest has them"
+
+
 def _count(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
@@ -266,20 +272,21 @@ def parse_summary(text: str) -> Summary | None:
         raw = parse(text)
     except ValueError:
         return None
-    if not isinstance(raw, dict) or "bundle" not in raw:
+    bundle = raw.get("bundle", 0) if isinstance(raw, dict) else 0
+    if bundle is not None and not (isinstance(bundle, str) and len(bundle) <= _MAX_KEY):
         return None
-    metrics = raw.get("metrics") or {}
+    metrics, is_cut = _metrics_in(raw.get("metrics"))
     return Summary(
-        bundle=raw["bundle"],
+        bundle=bundle,
         files=_count(raw.get("files")),
         bytes=_count(raw.get("bytes")),
         size=_count(raw.get("size")),
-        sha256=str(raw.get("sha256") or ""),
+        sha256=str(raw.get("sha256") or "")[:64],
         partial=bool(raw.get("partial")),
-        metrics={k: n for k, v in metrics.items() if (n := finite(v)) is not None} if isinstance(metrics, dict) else {},
-        error=str(raw.get("error") or ""),
+        metrics=metrics,
+        error=str(raw.get("error") or "")[:_MAX_ERROR],
         skipped=_count(raw.get("skipped")),
-        metrics_note=_metrics_note(raw),
+        metrics_note=_CUT if is_cut else _metrics_note(raw),
     )
 
 
@@ -292,7 +299,19 @@ def summary_in(manifest: bytes) -> Summary | None:
     return parse_summary((head + b"}" if has_entries else head).decode(errors="replace"))
 
 
+def _metrics_in(found: Any) -> tuple[dict[str, float], bool]:
+    """Return as many metrics as a status has room for, and whether these are not all. They are kept until the run is finished."""
+    out: dict[str, float] = {}
+    room = _MAX_METRICS
+    for name, value in found.items() if isinstance(found, dict) else ():
+        if (number := finite(value)) is None:
+            continue
+        room -= len(name.encode()) + _NUMBER
+        if room < 0:
+            return out, True
+        out[name] = number
+    return out, False
+
+
 def _metrics_note(raw: Mapping[str, Any]) -> str:
-    if raw.get("metricsCut"):
-        return "not all metrics fit into the status, the manifest has them"
-    return str(raw.get("metricsError") or "")
+    return _CUT if raw.get("metricsCut") else str(raw.get("metricsError") or "")[:_MAX_ERROR]
