@@ -2,8 +2,10 @@
 
 import asyncio
 import csv
+import gc
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
@@ -17,8 +19,9 @@ from hypothesis import strategies as st
 from stored import put_points
 from unit.test_api_sweeps import sweep
 
+from simops_api.artifacts.directory import Member
 from simops_api.artifacts.member import Bundles
-from simops_api.artifacts.merged import Merger, Part
+from simops_api.artifacts.merged import Merger, Part, ZipStream
 from simops_api.errors import ProblemError
 from simops_api.plots.draw import draw
 from simops_api.plots.fit import fitted
@@ -453,6 +456,41 @@ def test_whatever_files_bundles_have_comes_out_of_the_merged_zip_as_it_went_in(
         for (folder, name), content in files.items()
         if folder in (0, 2)
     }
+
+
+async def test_a_zip_of_very_many_files_has_a_part_of_them_in_memory() -> None:
+    count = 60_000
+    members = [Member(f"f{number}", 0, 0, 0, deflated=False, header=0) for number in range(count)]
+    out = bytearray()
+    tracemalloc.start()
+    try:
+        with ZipStream() as stream:
+            for number, member in enumerate(members):
+                out += stream.begin(f"point-{number}/ä.txt", member)
+            held = tracemalloc.get_traced_memory()[0] - len(out)
+            async for chunk in stream.end():
+                out += chunk
+    finally:
+        tracemalloc.stop()
+    assert held < 50 * count
+    with zipfile.ZipFile(io.BytesIO(out)) as archive:
+        names = archive.namelist()
+        assert (names[0], names[-1], len(names)) == ("point-0/ä.txt", f"point-{count - 1}/ä.txt", count)
+        assert archive.read(names[1234]) == b""
+
+
+async def test_a_zip_that_is_broken_off_leaves_nothing() -> None:
+    async def endless() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"x" * 100
+
+    stream = ZipStream()
+    with stream:
+        chunks = stream.packed("table.csv", endless())
+        await anext(chunks)
+        await chunks.aclose()
+    del stream, chunks
+    gc.collect()
 
 
 # Pictures

@@ -5,11 +5,13 @@ beginning to its end.
 """
 
 import asyncio
+import struct
+import tempfile
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from simops_api.artifacts.directory import LOCAL_HEADER_BYTES, BundleError, Member, data_offset
 from simops_api.artifacts.member import Bundles
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 _ZIP64_FROM = 1 << 31
 _MODE = 0o100644 << 16
+_ENTRY = struct.Struct("<IQQQHHH")
+_PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,21 @@ class Part:
 
 
 class ZipStream:
-    """Headers of one zip that is written without going back."""
+    """Headers of one zip that is written without going back. A context manager: what it keeps of each file until the end lies in a temporary file."""
 
     def __init__(self) -> None:
         self._sink = Sink()
         self._zip = zipfile.ZipFile(self._sink, "w", allowZip64=True)
+        self._entries = Entries()
+        # zipfile adds to it, and at the end goes through it and counts it.
+        self._zip.filelist = cast(list[zipfile.ZipInfo], self._entries)
+
+    def __enter__(self) -> "ZipStream":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._zip.fp = None  # one that was broken off has no end, and writes none when it is collected
+        self._entries.close()
 
     def begin(self, path: str, member: Member) -> bytes:
         """Return the header that goes before a file's bytes, which are those that it has in its bundle."""
@@ -47,9 +61,7 @@ class ZipStream:
         info.create_system = 3
         info.header_offset = self._sink.tell()
         header = info.FileHeader(zip64=max(member.bytes, member.packed) >= _ZIP64_FROM)
-        # The directory that is written at the end is made of these.
-        self._zip.filelist.append(info)
-        self._zip.NameToInfo[info.filename] = info
+        self._entries.append(info)  # the directory that is written at the end is made of these
         self._sink.write(header)
         self._sink.skip(member.packed)
         return self._sink.take()
@@ -66,12 +78,49 @@ class ZipStream:
                 yield self._sink.take()
         yield self._sink.take()
 
-    def end(self) -> bytes:
-        """Return the directory, with which a zip ends."""
+    async def end(self) -> AsyncGenerator[bytes, None]:
+        """Yield the directory, with which a zip ends."""
         self._zip.start_dir = self._sink.tell()
         self._zip._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001 - files were added beside its own methods
-        self._zip.close()
-        return self._sink.take()
+        with tempfile.TemporaryFile() as whole:
+            self._sink.file = whole
+            await asyncio.to_thread(self._zip.close)
+            whole.seek(0)
+            while chunk := whole.read(_PIECE):
+                yield chunk
+
+
+class Entries:
+    """What a zip's directory says of its files, in a temporary file: there may be millions, and as objects each takes half a kilobyte."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``close``
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, info: zipfile.ZipInfo) -> None:
+        """Take a file in."""
+        name = info.filename.encode(errors="surrogatepass")
+        numbers = (info.CRC, info.compress_size, info.file_size, info.header_offset, info.compress_type, info.flag_bits)
+        self._file.write(_ENTRY.pack(*numbers, len(name)) + name)
+        self._count += 1
+
+    def __iter__(self) -> Iterator[zipfile.ZipInfo]:
+        self._file.seek(0)
+        while head := self._file.read(_ENTRY.size):
+            *numbers, length = _ENTRY.unpack(head)
+            info = zipfile.ZipInfo(self._file.read(length).decode(errors="surrogatepass"))
+            info.CRC, info.compress_size, info.file_size, info.header_offset, info.compress_type, info.flag_bits = (
+                numbers
+            )
+            info.external_attr, info.create_system = _MODE, 3
+            yield info
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._file.close()
 
 
 class Merger:
@@ -107,17 +156,19 @@ class Merger:
         Raises:
             StoreError, BundleError, TooManyFilesError: as for ``chosen``.
         """
-        out = ZipStream()
-        async for part in _each(parts):
-            async with aclosing(self._copied(out, part)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        if last is not None:
-            async for path, content in last:
-                async with aclosing(out.packed(path, content)) as chunks:
+        with ZipStream() as out:
+            async for part in _each(parts):
+                async with aclosing(self._copied(out, part)) as chunks:
                     async for chunk in chunks:
                         yield chunk
-        yield out.end()
+            if last is not None:
+                async for path, content in last:
+                    async with aclosing(out.packed(path, content)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+            async with aclosing(out.end()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def _copied(self, out: ZipStream, part: Part) -> AsyncGenerator[bytes, None]:
         chosen = await self.chosen(part)

@@ -1,6 +1,7 @@
 """A file that is written and sent at the same time."""
 
 import io
+from typing import IO
 
 
 class Sink(io.RawIOBase):
@@ -9,6 +10,8 @@ class Sink(io.RawIOBase):
     def __init__(self) -> None:
         self._offset = 0
         self._buffer = bytearray()
+        self.file: IO[bytes] | None = None
+        """Where to write to instead from now on, for what would be too long for memory."""
 
     def writable(self) -> bool:
         """Return True."""
@@ -24,7 +27,10 @@ class Sink(io.RawIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         """Take more of the file."""
-        self._buffer += data
+        if self.file is not None:
+            self.file.write(data)
+        else:
+            self._buffer += data
         self._offset += len(data)
         return len(data)
 
