@@ -96,6 +96,8 @@ MINIO_MENDS = (
         "xmlDecoder(r.Body, complMultipartUpload, ",
         "xmlDecoder(io.LimitReader(r.Body, 3<<20), complMultipartUpload, ",
     ),
+    # A request to delete names a thousand objects at most, and is read before its signature is looked at.
+    Mend("cmd/bucket-handlers.go", "deleteObjectsReq, maxBodySize)", "deleteObjectsReq, 4<<20)"),
     # What a browser sends as a form is read before its signature is looked at, a field of it into fifty times as much memory.
     Mend("cmd/api-router.go", "api.PostPolicyBucketHandler, ", "errorResponseHandler, "),
     Mend("cmd/api-router.go", "api.GetObjectLambdaHandler, ", "errorResponseHandler, "),

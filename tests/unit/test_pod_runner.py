@@ -316,6 +316,18 @@ def test_as_the_first_process_of_its_container_it_ends_what_a_point_has_left(pac
     assert not re.findall(rb"sleep 7\d", one.log(1))
 
 
+def test_what_makes_processes_while_it_is_ended_leaves_none(pack: Make) -> None:
+    namespace = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no PID namespace can be made here")
+    one = pack()
+    busy = "j=0; while [ $j -lt 8 ]; do (i=0; while [ $i -lt 30 ]; do (sleep 77 & sleep 78) & i=$((i + 1)); done) & j=$((j + 1)); done; exit 0"
+    for index in range(0, 20, 2):
+        one.add(index, "sh", "-c", busy).add(index + 1, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    one.run(*namespace)
+    assert [index for index in range(1, 20, 2) if re.search(rb"sleep 7\d|i=0", one.log(index))] == []
+
+
 def test_a_process_killed_for_want_of_memory_is_told_as_such(pack: Make) -> None:
     one = pack()
     group = one.scratch / "group"

@@ -161,13 +161,30 @@ watch() {
 # PID 1 it is known which they are.
 end_leftovers() {
   [ $$ -eq 1 ] || return 0
-  children_of 1
-  for process in $found; do
-    case $process in "$watcher" | "$tee") ;; *) end_tree "$process" ;; esac
+  left=100
+  while [ "$left" -gt 0 ]; do
+    # What was made while others were looked for is a child of PID 1 by the next time.
+    left=$((left - 1))
+    living=
+    children_of 1
+    for process in $found; do
+      case $process in "$watcher" | "$tee") continue ;; esac
+      ! is_alive "$process" || { living=1 && end_tree "$process"; }
+    done
+    [ -n "$living" ] || return 0
   done
 }
 
+# Not one that has ended and is still in the list: its end is asked for by nobody.
+is_alive() {
+  stat=
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null
+  case ${stat##*) } in "" | Z* | X*) return 1 ;; esac
+}
+
+# Stopped first: one that runs may make another one after its children were asked for.
 end_tree() {
+  kill -s STOP "$1" 2>/dev/null
   children_of "$1"
   kill -s KILL "$1" 2>/dev/null
   for process in $found; do
