@@ -66,7 +66,9 @@ class StrictRequest(Request):
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_NAMES:
-        raise HTTPException(422, f"an object in the body has more than {MAX_NAMES:,} names")
+        raise HTTPException(
+            422, f"an object in the body has more than {MAX_NAMES:,} names; a run has 256 parameters at most"
+        )
     found = dict(pairs)
     if len(found) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)

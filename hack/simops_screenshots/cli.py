@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from browser.held import DRAWN
 from browser.stage import Gateway, Stage, a_store
 from contract.server import DEADLINE, ROOT, Api, api_server, hack_cluster
 from PIL import Image
@@ -30,13 +31,6 @@ PAGES = {
     "submit": "/ui/submit?from=heat-demo",
 }
 """Name → address. Each is one picture in docs/images."""
-
-_DRAWN = """() => [...document.querySelectorAll('[role=img]')].every((chart) => {
-  const layers = [...chart.querySelectorAll('canvas')];
-  const isDrawn = (layer) => layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data.some((part) => part !== 0);
-  return layers.length === 0 || layers.some(isDrawn);
-})"""
-"""Whether each chart of a page has a layer on which something is drawn."""
 
 
 @contextmanager
@@ -94,8 +88,7 @@ def show(browser: Browser, stage: Stage, name: str, width: int, height: int, sch
     page.wait_for_load_state("load")
     for part in whole(page, name):
         expect(part).to_be_visible()
-    # A chart is there before it is drawn.
-    page.wait_for_function(_DRAWN)
+    page.wait_for_function(DRAWN)
     return page
 
 

@@ -11,6 +11,14 @@ Scheme = Literal["light", "dark"]
 SERIOUS = ("serious", "critical")
 
 
+DRAWN = """() => [...document.querySelectorAll('[role=img]')].every((chart) => {
+  const layers = [...chart.querySelectorAll('canvas')];
+  const isDrawn = (layer) => layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data.some((part) => part !== 0);
+  return layers.length === 0 || layers.some(isDrawn);
+})"""
+"""Whether each chart of a page has a layer on which something is drawn: a chart is there before that."""
+
+
 @dataclass
 class Held:
     """What has happened on a page."""

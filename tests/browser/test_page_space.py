@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from browser.held import Held
+from browser.held import DRAWN, Held
 from browser.stage import Stage
 from browser.swept import make_sweep
 from contract.objects import axes, axis, job, sweep
@@ -132,6 +132,7 @@ def test_a_range_of_an_axis_of_the_parallel_coordinates_filters_the_table(signed
     signed_in.go("/ui/sweep?id=scan&chart=parallel")
     chart = page.get_by_role("img", name=re.compile("^Parallel coordinates of 12 points"))
     expect(chart).to_be_visible()
+    page.wait_for_function(DRAWN)
     _drag_along_an_axis(page, chart, 42)
     expect(page.get_by_text(re.compile("^[36] of 12$"))).to_be_visible()
     chip = page.get_by_role("button", name="within the ranges of diffusivity", exact=False)
