@@ -11,12 +11,8 @@ Scheme = Literal["light", "dark"]
 SERIOUS = ("serious", "critical")
 
 
-DRAWN = """() => [...document.querySelectorAll('[role=img]')].every((chart) => {
-  const layers = [...chart.querySelectorAll('canvas')];
-  const isDrawn = (layer) => layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data.some((part) => part !== 0);
-  return layers.length === 0 || layers.some(isDrawn);
-})"""
-"""Whether each chart of a page has a layer on which something is drawn: a chart is there before that."""
+DRAWN = """() => document.querySelector('[role=img][aria-busy=true]') === null"""
+"""Whether each chart of a page is drawn, with what moves come to rest: it is there before that, and does not yet heed the mouse."""
 
 
 @dataclass

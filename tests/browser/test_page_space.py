@@ -117,6 +117,7 @@ def test_points_are_sorted_and_filtered_and_the_address_keeps_it(signed_in: Held
 
 def _drag_along_an_axis(page: Page, chart: Locator, across: float) -> None:
     """Choose the lower part of an axis, by its pixels from the left edge of the chart, or from the right one."""
+    page.wait_for_function(DRAWN)
     box = chart.bounding_box()
     assert box is not None
     x = box["x"] + across + (box["width"] if across < 0 else 0)
@@ -132,7 +133,6 @@ def test_a_range_of_an_axis_of_the_parallel_coordinates_filters_the_table(signed
     signed_in.go("/ui/sweep?id=scan&chart=parallel")
     chart = page.get_by_role("img", name=re.compile("^Parallel coordinates of 12 points"))
     expect(chart).to_be_visible()
-    page.wait_for_function(DRAWN)
     _drag_along_an_axis(page, chart, 42)
     expect(page.get_by_text(re.compile("^[36] of 12$"))).to_be_visible()
     chip = page.get_by_role("button", name="within the ranges of diffusivity", exact=False)

@@ -45,10 +45,12 @@ function colours(): Colours {
   };
 }
 
-/** Make a chart in an element that has a size. It follows the element's size, and dark and light. */
+/** Make a chart in an element that has a size; the element is busy until it is drawn. It follows the element's size, and dark and light. */
 export function chartIn(root: HTMLElement, signal: AbortSignal): Chart {
   root.setAttribute("role", "img");
+  root.setAttribute("aria-busy", "true");
   const library = init(root, null, { renderer: "canvas" });
+  library.on("finished", () => root.removeAttribute("aria-busy"));
   let last: ((colours: Colours) => EChartsCoreOption) | undefined;
   let after: (() => void) | undefined;
   const still = globalThis.matchMedia("(prefers-reduced-motion: reduce)");
@@ -56,6 +58,7 @@ export function chartIn(root: HTMLElement, signal: AbortSignal): Chart {
   const draw = (): void => {
     if (!last || library.isDisposed()) return;
     const found = colours();
+    root.setAttribute("aria-busy", "true");
     library.setOption({ animation: !still.matches, animationDuration: 200, animationDurationUpdate: 150, textStyle: { fontFamily: found.font, color: found.text }, ...last(found) }, { notMerge: true });
     after?.();
   };
