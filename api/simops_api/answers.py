@@ -1,6 +1,6 @@
 """Answers that are JSON already, and the headers that say how old they may be and what they know."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Header
@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from simops_api.caches import MIN_VERSION_HEADER, VERSION_HEADER
 from simops_api.deps import Gateway
+from simops_api.holds import Hold
 
 
 async def _caught_up(
@@ -41,6 +42,11 @@ def written(body: bytes, version: str, status: int = 202) -> Response:
     return Response(body, status, {VERSION_HEADER: version}, "application/json")
 
 
-def page_of(documents: Iterable[bytes], page: int, size: int, total: int) -> bytes:
-    """Return a page of documents as JSON."""
+def page_of(documents: Sequence[bytes], page: int, size: int, total: int, hold: Hold) -> bytes:
+    """Return a page of documents as JSON.
+
+    Raises:
+        ProblemError: 429, 503 it is more than there is room for.
+    """
+    hold.at_least(sum(map(len, documents)))
     return b'{"page":%d,"size":%d,"total":%d,"items":[%b]}' % (page, size, total, b",".join(documents))

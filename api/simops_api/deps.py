@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from simops_api.auth.caller import Caller
+from simops_api.holds import Hold
 from simops_api.state import State
 
 
@@ -33,6 +34,15 @@ async def _again(request: Request) -> Callable[[], Awaitable[Caller]]:
 
 SignInAgain = Annotated[Callable[[], Awaitable[Caller]], Depends(_again)]
 """Signs the same token in again: for an answer that lasts longer than a token may."""
+
+
+async def _holding(request: Request) -> Hold:
+    hold: Hold = request.state.hold
+    return hold
+
+
+Holding = Annotated[Hold, Depends(_holding)]
+"""What the answer to the request holds of memory; ``limits.AnswerLimit`` counts it until its last byte is sent."""
 
 
 async def _downloading(gateway: Gateway, caller: SignedIn) -> AsyncIterator[None]:

@@ -1,4 +1,6 @@
-"""How much a request may send. FastAPI's own limit answers in plain text; this one answers with a problem document."""
+"""How much a request may send, and how much of memory its answer may take. FastAPI's own limit answers in plain text; this one
+answers with a problem document.
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simops_api.auth.caller import ANONYMOUS
 from simops_api.errors import ProblemError, response_of
+from simops_api.holds import PIECE, Hold, Room
 from simops_api.shares import Shares
 
 _MAX_URL_BYTES = 16 << 10
@@ -105,6 +108,63 @@ class BodyLimit:
         finally:
             if is_kept:
                 self.held.give_back(caller, read)
+
+
+class AnswerLimit:
+    """Counts what answers hold of memory, and sends them in pieces; those that would be too much are refused."""
+
+    def __init__(self, app: ASGIApp, room: Room) -> None:
+        self._app = app
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        caller = scope.get("state", {}).get("caller")
+        if scope["type"] != "http" or caller is None:  # what everybody may read is held once for all
+            await self._app(scope, receive, send)
+            return
+        with self._room.hold(caller) as hold:
+            scope["state"]["hold"] = hold
+            await self._app(scope, receive, _Sending(hold, scope, receive, send))
+
+
+class _Sending:
+    """Sends one answer."""
+
+    def __init__(self, hold: Hold, scope: Scope, receive: Receive, send: Send) -> None:
+        self._hold = hold
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._start: Message | None = None
+        self._is_refused = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of it. A head that tells its length is kept back until the body is there: then it can still be another one."""
+        if self._is_refused:
+            return
+        if message["type"] == "http.response.start" and "content-length" in Headers(raw=message["headers"]):
+            self._start = message
+            return
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        body: bytes = message.get("body", b"")
+        start, self._start = self._start, None
+        if start is not None:
+            # A body that comes in parts is counted by who makes it.
+            if not message.get("more_body"):
+                try:
+                    self._hold.at_least(len(body))
+                except ProblemError as problem:
+                    self._is_refused = True
+                    await response_of(problem)(self._scope, self._receive, self._send)
+                    return
+            await self._send(start)
+        last = max(len(body) - 1, 0) // PIECE * PIECE
+        for at in range(0, last, PIECE):
+            await self._send({"type": "http.response.body", "body": body[at : at + PIECE], "more_body": True})
+        await self._send({**message, "body": body[last:]} if last else message)
 
 
 async def drain(receive: Receive) -> None:

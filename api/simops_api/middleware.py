@@ -7,7 +7,8 @@ from simops_api.audit import Audit
 from simops_api.auth.gate import Gate
 from simops_api.errors import Faults
 from simops_api.headers import AllowedHosts, SecurityHeaders
-from simops_api.limits import BodyLimit, HeadLimit
+from simops_api.holds import Room
+from simops_api.limits import AnswerLimit, BodyLimit, HeadLimit
 from simops_api.observe import Observe
 from simops_api.requests import RequestId
 from simops_api.settings import Settings
@@ -47,6 +48,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Faults)
     longer = {BULK_PATH: settings.max_bulk_body_bytes, POINTS_PATH: settings.max_upload_body_bytes}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, paths=longer, streamed=(POINTS_PATH,))
+    app.add_middleware(AnswerLimit, room=Room())
     app.add_middleware(Gate)
     app.add_middleware(Audit)
     if settings.cors_origins:

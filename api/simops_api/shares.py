@@ -38,6 +38,12 @@ class Shares:
         if self._by[caller.account] <= 0:
             del self._by[caller.account]
 
+    def has_room(self, caller: Caller, amount: int, part: int = 1, *, of_all: bool = True) -> bool:
+        """Whether an amount more would be no more than there may be, or than a part of that; without ``of_all`` the caller's own share alone counts."""
+        if of_all and self._taken + amount > self.limit // part:
+            return False
+        return caller is ANONYMOUS or self._by[caller.account] + amount <= self.share // part
+
     def check(self, caller: Caller) -> None:
         """See that one more is left for a caller.
 

@@ -36,6 +36,7 @@ from simops_api.shares import Shares
 from simops_api.sse import Streams
 from simops_api.store import Store
 from simops_api.sweeps.collected import Collected
+from simops_api.sweeps.columnar import FILES as PARQUETS
 from simops_api.sweeps.records import SWEEPS, sweep_record_of
 from simops_api.sweeps.service import Sweeps
 from simops_api.sweeps.shelf import Shelf
@@ -72,6 +73,7 @@ class State:
     limits: Limits
     streams: Streams
     downloads: Shares
+    parquets: Shares
     logs: Logs
     events: Events
     many: Many
@@ -145,6 +147,7 @@ async def running(settings: Settings) -> AsyncIterator[State]:
             Limits(settings),
             streams,
             Shares(DOWNLOADS, "downloads under way"),
+            Shares(PARQUETS, "Parquet files under way"),
             Logs(settings, lookup, caches.jobs, store, log_api, streams, artifacts),
             Events(lookup, caches.jobs, streams),
             Many(settings, access, caches, feed, streams),

@@ -17,7 +17,7 @@ from minio.error import S3Error
 
 from simops_api import metrics
 from simops_api.settings import Settings
-from simops_io.s3 import Address, Bucket, StoreError, is_missing
+from simops_io.s3 import MAX_OBJECT, Address, Bucket, StoreError, is_missing
 
 __all__ = ["Store", "StoreError", "StoredObject"]
 
@@ -99,13 +99,13 @@ class Store:
         finally:
             _leave(response, reading)
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str, limit: int = MAX_OBJECT) -> bytes | None:
         """Return a small object, None if there is none.
 
         Raises:
-            StoreError: the store does not answer, or refuses.
+            StoreError: the store does not answer, or refuses, or the object has more than ``limit`` bytes.
         """
-        return await self._connection.get(key, nothing=_is_nothing)
+        return await self._connection.get(key, limit, _is_nothing)
 
     async def put(self, key: str, data: bytes) -> None:
         """Store bytes. The bucket is made if it is missing and may be made.

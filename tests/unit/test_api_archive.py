@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.test_api_holds import roomy
 from unit.test_api_serving import settings_of
 
 from simops_api.archive import history as history_module
@@ -112,6 +113,7 @@ async def test_the_pages_are_all_runs_that_are_gone_latest_first(
             page = await both(objects)[0].page(
                 asked,
                 size,
+                roomy(),
                 after=decode(encode(after)) if after else None,
                 is_gone=lambda p: (p.namespace, p.name, p.uid) not in alive,
             )
@@ -130,7 +132,7 @@ async def test_a_page_costs_one_list_and_a_read_of_each_of_its_records() -> None
     objects = Objects()
     for number in range(300):
         objects.put("lab", 1_772_000_000 + number, f"run-{number}", "u")
-    page = await both(objects)[0].page({"lab"}, 50)
+    page = await both(objects)[0].page({"lab"}, 50, roomy())
     assert [r.id for r in page.records] == [f"lab.run-{number}" for number in range(299, 249, -1)]
     assert (objects.lists, objects.gets) == (1, 50)
 
@@ -145,7 +147,7 @@ async def test_what_one_page_looks_at_is_bounded_and_it_says_where_to_go_on(monk
     after, pages, found = None, 0, []
     while True:
         lists = objects.lists
-        page = await history.page({"lab"}, 5, after=after, fits=lambda r: ("project", "rare") in r.labels)
+        page = await history.page({"lab"}, 5, roomy(), after=after, fits=lambda r: ("project", "rare") in r.labels)
         assert objects.lists - lists <= 3
         pages, after = pages + 1, page.next
         found += [r.id for r in page.records]
@@ -159,7 +161,7 @@ async def test_since_ends_the_list_where_time_does() -> None:
     objects = Objects()
     for number in range(20):
         objects.put("lab", 1_772_000_000 + number, f"run-{number}", "u")
-    page = await both(objects)[0].page({"lab"}, 50, since=1_772_000_017)
+    page = await both(objects)[0].page({"lab"}, 50, roomy(), since=1_772_000_017)
     assert ([r.id for r in page.records], page.next) == (["lab.run-19", "lab.run-18", "lab.run-17"], None)
 
 
@@ -169,7 +171,7 @@ async def test_a_run_whose_record_is_gone_and_a_strange_key_are_passed_over() ->
     objects.put("lab", 1_772_000_001, "b", "u")
     del objects.objects["jobs/lab/b/u/record.json"]
     objects.objects |= {"archive/lab/soon": b"", "archive/lab/0000000000/x": b"", "archive/lab/../../../etc": b""}
-    page = await both(objects)[0].page({"lab"}, 50)
+    page = await both(objects)[0].page({"lab"}, 50, roomy())
     assert [r.id for r in page.records] == ["lab.a"]
 
 
@@ -263,7 +265,7 @@ def objects() -> Objects:
 
 
 async def uids(jobs: Past, **query: Any) -> list[str]:
-    page = json.loads(await jobs.page(ANONYMOUS, JobQuery.model_validate({"archived": True} | query)))
+    page = json.loads(await jobs.page(ANONYMOUS, JobQuery.model_validate({"archived": True} | query), roomy()))
     return [item["uid"] for item in page["items"]]
 
 
@@ -289,9 +291,9 @@ async def test_the_archive_is_filtered_as_the_list_is(objects: Objects) -> None:
 
 async def test_a_page_says_where_the_next_one_begins(objects: Objects) -> None:
     jobs = past(objects)
-    first = json.loads(await jobs.page(ANONYMOUS, JobQuery(archived=True, size=2)))
+    first = json.loads(await jobs.page(ANONYMOUS, JobQuery(archived=True, size=2), roomy()))
     assert ([item["uid"] for item in first["items"]], first["size"]) == (["u1", "u2"], 2)
-    rest = json.loads(await jobs.page(ANONYMOUS, JobQuery(archived=True, size=2, after=first["next"])))
+    rest = json.loads(await jobs.page(ANONYMOUS, JobQuery(archived=True, size=2, after=first["next"]), roomy()))
     assert [item["uid"] for item in rest["items"]] == ["u0"]
     assert "next" not in rest
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from simops_api.archive.cursor import Place, after_key, place_of
 from simops_api.archive.reader import Archive
+from simops_api.holds import Hold
 from simops_api.records import Record
 from simops_api.store import LIST_KEYS, Store
 from simops_crds.names import ARCHIVE_PREFIX
@@ -22,6 +23,8 @@ _LIST_KEYS = LIST_KEYS
 _MAX_LISTS = 20
 _MAX_RECORDS = 500
 _LEAST_BATCH = 16
+_AT_ONCE = 8
+"""Records that are read at once, for everybody: of each the text is held beside what is made of it."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class History:
         self._store = store
         self._archive = archive
         self._keys = keys
+        self._reading = asyncio.Semaphore(_AT_ONCE)
 
     async def page(
         self,
         namespaces: Collection[str],
         size: int,
+        hold: Hold,
         *,
         after: Place | None = None,
         since: float | None = None,
@@ -56,6 +61,7 @@ class History:
         Args:
             namespaces: of which namespaces.
             size: how many at most.
+            hold: counts the bytes of the page.
             after: the place of the last one before this page.
             since: only of runs created at this time or later.
             is_gone: whether the object of a run is gone; of others there is no record here.
@@ -63,21 +69,28 @@ class History:
 
         Raises:
             StoreError: the store does not answer.
+            NoRoomError: there is no room for the page.
         """
         walk = _Walk([_Stream(self._store, self._keys, n, after, since) for n in sorted(namespaces)], after)
         records: list[Record] = []
         looked = 0
         while not walk.ended and walk.lists < _MAX_LISTS and looked < _MAX_RECORDS:
             batch = await walk.take(max(size - len(records), _LEAST_BATCH), is_gone)
-            found = await asyncio.gather(*(self._archive.get(p.namespace, p.name, p.uid) for p in batch))
+            found = await asyncio.gather(*map(self._record, batch))
             looked += len(batch)
             for place, record in zip(batch, found, strict=True):
                 if record is not None and fits(record):
+                    hold.add(len(record.document))
                     records.append(record)
                     if len(records) == size:
                         is_last = walk.ended and place == batch[-1]
                         return Page(records, None if is_last else place)
         return Page(records, None if walk.ended else walk.last)
+
+    async def _record(self, place: Place) -> Record | None:
+        async with self._reading:
+            found: Record | None = await self._archive.get(place.namespace, place.name, place.uid)
+            return found
 
 
 class _Walk:

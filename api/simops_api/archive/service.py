@@ -8,6 +8,7 @@ from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
 from simops_api.cache import WatchCache
 from simops_api.errors import mistake, unavailable
+from simops_api.holds import Hold
 from simops_api.jobs.ids import id_of
 from simops_api.jobs.models import JobQuery
 from simops_api.records import Record
@@ -30,11 +31,11 @@ class Past:
         self._cache = cache
         self._history = history
 
-    async def page(self, caller: Caller, query: JobQuery | SweepQuery) -> bytes:
+    async def page(self, caller: Caller, query: JobQuery | SweepQuery, hold: Hold) -> bytes:
         """Return a page as JSON (``models.ArchivedJobs``, ``ArchivedSweeps``).
 
         Raises:
-            ProblemError: 403 not permitted; 422 this cannot be asked of the archive; 503 not known yet.
+            ProblemError: 403 not permitted; 422 this cannot be asked of the archive; 429, 503 there is no room for it; 503 not known yet.
             StoreError: the store does not answer.
         """
         after = self._after(query)
@@ -53,6 +54,7 @@ class Past:
         found = await self._history.page(
             namespaces,
             query.size,
+            hold,
             after=after,
             since=since.timestamp() if since is not None else None,
             is_gone=self._is_gone,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.archive.models import ArchivedJobs
-from simops_api.deps import Gateway, SignedIn
+from simops_api.deps import Gateway, Holding, SignedIn
 from simops_api.errors import RESPONSES, mistake
 from simops_api.jobs.conditions import Conditions, conditions_of
 from simops_api.jobs.models import Cancelled, CancelQuery, Job, JobList, JobQuery, JobStats, NamespaceQuery
@@ -16,18 +16,20 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=RESPONSES)
 
 
 @router.get("", response_model=JobList | ArchivedJobs, dependencies=[CaughtUp])
-async def list_jobs(query: Annotated[JobQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
+async def list_jobs(query: Annotated[JobQuery, Query()], gateway: Gateway, caller: SignedIn, hold: Holding) -> Response:
     """List jobs and points of sweeps, newest first. The header ``Age`` says how many seconds old the answer may be.
 
     With ``archived=true``: jobs whose objects are gone, as the store remembers them. There is no total and there are no page numbers then: each page says
     by ``next`` what to give as ``after`` for the one that follows, and may have fewer jobs than were asked for.
     """
     if query.archived:
-        return Response(await gateway.past.page(caller, query), 200, {"Cache-Control": "no-store"}, "application/json")
+        return Response(
+            await gateway.past.page(caller, query, hold), 200, {"Cache-Control": "no-store"}, "application/json"
+        )
     if query.after is not None:
         raise mistake("after", "is for archived=true; the jobs that are there have page numbers", "query")
-    found = await gateway.jobs.page(caller, query)
-    return known(page_of(found.documents, query.page, query.size, found.total), gateway)
+    found = await gateway.jobs.page(caller, query, hold)
+    return known(page_of(found.documents, query.page, query.size, found.total, hold), gateway)
 
 
 @router.delete("", status_code=202)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from simops_api.auth.access import Access, Verb
 from simops_api.auth.caller import Caller
@@ -13,6 +14,7 @@ from simops_api.caches import Caches
 from simops_api.cluster import ApiError, KubeDict, UnreachableError
 from simops_api.editor import Editor
 from simops_api.errors import ProblemError, mistake, problem_of
+from simops_api.holds import Hold, NoRoomError
 from simops_api.index import Query
 from simops_api.jobs.listing import PointAt, listing, sweeps_of
 from simops_api.jobs.lookup import Lookup, missing
@@ -80,8 +82,12 @@ class Jobs:
         self._now = now
 
     # Reading
-    async def page(self, caller: Caller, query: JobQuery) -> Documents:
-        """Return a page of jobs."""
+    async def page(self, caller: Caller, query: JobQuery, hold: Hold) -> Documents:
+        """Return a page of jobs.
+
+        Raises:
+            ProblemError: 403 not permitted; 422 the page is too large; 429, 503 there is no room for it.
+        """
         if query.size > self._settings.max_page_size:
             raise mistake("size", f"must be at most {self._settings.max_page_size}", "query")
         jobs, sweeps = await self._scopes(caller, query.namespace)
@@ -95,7 +101,7 @@ class Jobs:
         blocks = [settled.get(sweep.id, sweep) for sweep in blocks]
         index = self._caches.jobs.index if query.sweep is None else None
         found = listing(index, blocks, wanted, (query.page - 1) * query.size, query.size)
-        return Documents(found.total, await self._documents(found.entries))
+        return Documents(found.total, await self._documents(found.entries, hold))
 
     async def _settled(self, sweep: SweepRecord) -> SweepRecord:
         """Return a sweep with the states of its points, also where they are too long for the object; a list does not wait for the store."""
@@ -106,24 +112,27 @@ class Jobs:
             log.warning("states of the points of %s: %s", sweep.id, error)
             return sweep
 
-    async def _documents(self, entries: Sequence[bytes | PointAt]) -> list[bytes]:
+    async def _documents(self, entries: Sequence[bytes | PointAt], hold: Hold) -> list[bytes]:
         """Return the entries of a page as JSON; the store is asked once for the points of each sweep."""
         wanted: dict[str, tuple[SweepRecord, list[int]]] = {}
         for entry in entries:
             if isinstance(entry, PointAt):
                 wanted.setdefault(entry.sweep.id, (entry.sweep, []))[1].append(entry.index)
-        rows: dict[tuple[str, int], Row] = {}
+        made: dict[tuple[str, int], bytes] = {}
         for sweep_id, (sweep, indexes) in wanted.items():
             try:
                 async with asyncio.timeout(_STORE_SECONDS):
-                    rows |= {(sweep_id, row.index): row for row in await self._shelf.rows(sweep, indexes)}
+                    found = await self._shelf.each(sweep, indexes, partial(_numbered, hold, sweep))
+                made |= {(sweep_id, index): document for index, document in found}
+            except NoRoomError:
+                raise
             except (StoreError, ProblemError, TimeoutError) as error:
                 # A list does not wait for the store: it says of the points what the object says.
                 log.warning("points of %s: %s", sweep_id, error)
         return [
             entry
             if isinstance(entry, bytes)
-            else point_document(entry.sweep, entry.index, rows.get((entry.sweep.id, entry.index)))
+            else made.get((entry.sweep.id, entry.index)) or _counted(hold, point_document(entry.sweep, entry.index))
             for entry in entries
         ]
 
@@ -254,6 +263,15 @@ class Jobs:
         absent = ProblemError(404, f"there is no sweep {sweep_id[:200]!r}")
         obj, version = await self._editor.change(SIMULATION_SWEEP, namespace, name, decide, absent)
         return sweep_record_of(obj, self._lookup.canonical(sweep_id)).document, version
+
+
+def _counted(hold: Hold, document: bytes) -> bytes:
+    hold.add(len(document))
+    return document
+
+
+def _numbered(hold: Hold, sweep: SweepRecord, row: Row) -> tuple[int, bytes]:
+    return row.index, _counted(hold, point_document(sweep, row.index, row))
 
 
 def _query(asked: JobFilter, namespaces: frozenset[str], *, newest_first: bool) -> Query:

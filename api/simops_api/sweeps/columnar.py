@@ -6,14 +6,30 @@ from contextlib import aclosing
 from typing import Any
 
 from simops_api.artifacts.sink import Sink
+from simops_api.auth.caller import Caller
+from simops_api.shares import Shares
 from simops_api.sweeps.points import Row
 from simops_api.sweeps.records import SweepRecord
 from simops_api.sweeps.table import Columns, cell
 from simops_crds.names import FINAL_PHASES
 
-GROUP_CELLS = 500_000
-GROUP_CHARACTERS = 8 << 20
-"""So many cells, or so many characters of texts, are a row group."""
+GROUP_CELLS = 250_000
+GROUP_CHARACTERS = 4 << 20
+"""So many cells, or so many characters of texts, are a row group: some twenty megabytes until it is written."""
+FILES = 16
+"""Parquet files that are made at once."""
+
+
+async def one_of(places: Shares, caller: Caller, file: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield a file that is made, when the caller may have one more of them.
+
+    Raises:
+        ProblemError: 429, 503 there are as many as there may be.
+    """
+    async with aclosing(file):
+        with places.held(caller):
+            async for part in file:
+                yield part
 
 
 async def parquet_of(
@@ -30,12 +46,13 @@ async def parquet_of(
     characters = 0
     async with aclosing(blocks):
         async for block in blocks:
-            more = [columns.values(record, row) for row in block]
-            rows += more
-            characters += sum(len(value) for row in more for value in row if isinstance(value, str))
-            if len(rows) * len(kinds) >= GROUP_CELLS or characters >= GROUP_CHARACTERS:
-                yield await asyncio.to_thread(file.group, rows)
-                rows, characters = [], 0
+            for row in block:
+                rows.append(values := columns.values(record, row))
+                characters += sum(len(value) for value in values if isinstance(value, str))
+                if len(rows) * len(kinds) >= GROUP_CELLS or characters >= GROUP_CHARACTERS:
+                    group = await asyncio.to_thread(file.group, rows)
+                    rows, characters = [], 0  # before it is sent: its reader may be slow
+                    yield group
     yield await asyncio.to_thread(file.end, rows)
 
 

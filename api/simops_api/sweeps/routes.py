@@ -1,6 +1,5 @@
 """The calls for sweeps."""
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
@@ -10,7 +9,7 @@ from simops_api.answers import CaughtUp, known, page_of, written
 from simops_api.archive.models import ArchivedSweeps
 from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.transfer import begun
-from simops_api.deps import Downloading, Gateway, SignedIn
+from simops_api.deps import Downloading, Gateway, Holding, SignedIn
 from simops_api.errors import RESPONSES, TOO_MANY, mistake
 from simops_api.jobs import examples
 from simops_api.jobs.create_routes import CREATES, answer
@@ -19,7 +18,7 @@ from simops_api.jobs.manifests import is_sweep
 from simops_api.jobs.requests import RUN_EXAMPLES, Created, CreateQuery, JobRequest
 from simops_api.plots.draw import MEDIA
 from simops_api.strict import StrictRoute
-from simops_api.sweeps.columnar import parquet_of
+from simops_api.sweeps.columnar import one_of, parquet_of
 from simops_api.sweeps.models import (
     PlotQuery,
     PointList,
@@ -30,7 +29,6 @@ from simops_api.sweeps.models import (
     SweepQuery,
     TableQuery,
 )
-from simops_api.sweeps.points import point_row
 from simops_api.sweeps.table import csv_of, json_of
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"], responses=RESPONSES, route_class=StrictRoute)
@@ -42,20 +40,22 @@ _MANY = {
 
 
 @router.get("", response_model=SweepList | ArchivedSweeps, dependencies=[CaughtUp])
-async def list_sweeps(query: Annotated[SweepQuery, Query()], gateway: Gateway, caller: SignedIn) -> Response:
+async def list_sweeps(
+    query: Annotated[SweepQuery, Query()], gateway: Gateway, caller: SignedIn, hold: Holding
+) -> Response:
     """List sweeps, newest first.
 
     With ``archived=true``: sweeps whose objects are gone, as the store remembers them; their pages are as those of archived jobs.
     """
     if query.archived:
         return Response(
-            await gateway.past_sweeps.page(caller, query), 200, {"Cache-Control": "no-store"}, "application/json"
+            await gateway.past_sweeps.page(caller, query, hold), 200, {"Cache-Control": "no-store"}, "application/json"
         )
     if query.after is not None:
         raise mistake("after", "is for archived=true; the sweeps that are there have page numbers", "query")
     found = await gateway.sweeps.page(caller, query)
-    documents = (record.document for record in found.records)
-    return known(page_of(documents, query.page, query.size, found.total), gateway)
+    documents = [record.document for record in found.records]
+    return known(page_of(documents, query.page, query.size, found.total, hold), gateway)
 
 
 @router.post("", status_code=201, response_model=Created, responses=CREATES, summary="Run a sweep")
@@ -86,13 +86,12 @@ async def cancel_sweep(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Res
 
 @router.get("/{sweep_id}/points", response_model=PointList, dependencies=[CaughtUp])
 async def list_points(
-    sweep_id: str, query: Annotated[PointQuery, Query()], gateway: Gateway, caller: SignedIn
+    sweep_id: str, query: Annotated[PointQuery, Query()], gateway: Gateway, caller: SignedIn, hold: Holding
 ) -> Response:
     """List the points of a sweep in the order of their indexes."""
     record = await gateway.sweeps.find(caller, sweep_id)
-    total, rows = await gateway.sweeps.points(record, query)
-    documents = (json.dumps(point_row(record, row)).encode() for row in rows)
-    return known(page_of(documents, query.page, query.size, total), gateway)
+    total, documents = await gateway.sweeps.points(record, query, hold)
+    return known(page_of(documents, query.page, query.size, total, hold), gateway)
 
 
 @router.get(
@@ -118,21 +117,22 @@ async def list_points(
     },
 )
 async def sweep_table(
-    sweep_id: str, query: Annotated[TableQuery, Query()], gateway: Gateway, caller: SignedIn
+    sweep_id: str, query: Annotated[TableQuery, Query()], gateway: Gateway, caller: SignedIn, hold: Holding
 ) -> Response:
     """Return the table of a sweep, also while it still runs: a row for each point that is known, with the results of those that have ended."""
     record = await gateway.sweeps.find(caller, sweep_id)
     headers = {"Age": str(int(gateway.caches.age)), "Cache-Control": "no-store"}
     if query.format == "json":
         record = await gateway.shelf.settled(record)
-        body = await begun(json_of(record, gateway.shelf.blocks(record)))
+        body = await begun(json_of(record, gateway.shelf.blocks(record, hold)))
         return StreamingResponse(body, 200, headers, "application/json")
-    record, columns = await gateway.sweeps.table(record)
+    record, columns = await gateway.sweeps.table(record, hold)
     headers["Content-Disposition"] = disposition(f"{record.id}.{query.format}")
     if query.format == "parquet":
-        body = await begun(parquet_of(record, columns, gateway.shelf.blocks(record)))
+        file = parquet_of(record, columns, gateway.shelf.blocks(record, hold))
+        body = await begun(one_of(gateway.parquets, caller, file))
         return StreamingResponse(body, 200, headers, PARQUET)
-    body = await begun(csv_of(record, columns, gateway.shelf.blocks(record)))
+    body = await begun(csv_of(record, columns, gateway.shelf.blocks(record, hold)))
     return StreamingResponse(body, 200, headers, "text/csv; charset=utf-8; header=present")
 
 
@@ -143,12 +143,12 @@ async def sweep_table(
     responses=TOO_MANY
     | {200: {"description": "One zip.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Response:
+async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn, hold: Holding) -> Response:
     """Return what all points have left as one zip, also while the sweep still runs: a folder for each point, then ``table.csv`` and ``manifest.json``.
 
     The files are copied as they lie in the store, and sent while they are read. 409 as long as no point has left anything.
     """
-    record, chunks = await gateway.collected.zip(await gateway.sweeps.find(caller, sweep_id))
+    record, chunks = await gateway.collected.zip(await gateway.sweeps.find(caller, sweep_id), hold)
     headers = {"Cache-Control": "no-store", "Content-Disposition": disposition(f"{record.id}.zip")}
     return StreamingResponse(chunks, 200, headers, ZIP)
 
@@ -166,11 +166,11 @@ async def sweep_result(sweep_id: str, gateway: Gateway, caller: SignedIn) -> Res
     },
 )
 async def sweep_plot(
-    sweep_id: str, query: Annotated[PlotQuery, Query()], gateway: Gateway, caller: SignedIn
+    sweep_id: str, query: Annotated[PlotQuery, Query()], gateway: Gateway, caller: SignedIn, hold: Holding
 ) -> Response:
     """Return a picture of a metric over one parameter, or as a heat map over two, or of its convergence. 409 as long as there is nothing to draw."""
     record = await gateway.sweeps.find(caller, sweep_id)
-    content = await gateway.sweeps.plot(record, query)
+    content = await gateway.sweeps.plot(record, query, hold)
     return Response(content, 200, {"Cache-Control": "no-store"}, MEDIA[query.format])
 
 

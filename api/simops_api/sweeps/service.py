@@ -1,6 +1,7 @@
 """What is done to sweeps that are there: reads go to the caches, writes to the API server."""
 
 import asyncio
+import json
 import secrets
 from contextlib import aclosing
 
@@ -11,6 +12,7 @@ from simops_api.caches import Caches
 from simops_api.cluster import ApiError, Cluster, KubeDict, UnreachableError
 from simops_api.editor import Editor
 from simops_api.errors import ProblemError, mistake, unavailable
+from simops_api.holds import Hold
 from simops_api.index import Page, Query
 from simops_api.jobs.lookup import Lookup
 from simops_api.moments import seconds_since_1970
@@ -19,7 +21,7 @@ from simops_api.plots.gather import Gathered, PlotError
 from simops_api.scopes import scope_of
 from simops_api.settings import Settings
 from simops_api.sweeps.models import PlotQuery, PointQuery, RerunRequest, SweepQuery
-from simops_api.sweeps.points import Row
+from simops_api.sweeps.points import Row, point_row
 from simops_api.sweeps.records import SweepRecord, sweep_record_of
 from simops_api.sweeps.shelf import Shelf
 from simops_api.sweeps.table import Columns, columns_of
@@ -96,31 +98,38 @@ class Sweeps:
             )
         raise missing_sweep(sweep_id)
 
-    async def points(self, record: SweepRecord, query: PointQuery) -> tuple[int, list[Row]]:
-        """Return how many points the filters let through, and those of a page.
+    async def points(self, record: SweepRecord, query: PointQuery, hold: Hold) -> tuple[int, list[bytes]]:
+        """Return how many points the filters let through, and those of a page as JSON (``models.Point``).
 
         Raises:
             StoreError: the store does not answer.
-            ProblemError: 422 the page is too large; 502 the store has something else.
+            ProblemError: 422 the page is too large; 429, 503 there is no room for it; 502 the store has something else.
         """
         self._check_size(query.size)
         record = await self._shelf.settled(record)
         phases = {phase.value for phase in query.status} or None
         first = (query.page - 1) * query.size
         chosen = record.slice(phases, first, first + query.size)
-        return record.count(phases), await self._shelf.rows(record, chosen)
+        whole = record
 
-    async def table(self, record: SweepRecord) -> tuple[SweepRecord, Columns]:
+        def document(row: Row) -> bytes:
+            made = json.dumps(point_row(whole, row)).encode()
+            hold.add(len(made))
+            return made
+
+        return record.count(phases), await self._shelf.each(record, chosen, document)
+
+    async def table(self, record: SweepRecord, hold: Hold) -> tuple[SweepRecord, Columns]:
         """Return a sweep with the states of all its points, and the columns of its table.
 
         Raises:
             StoreError, ProblemError: as for ``points``.
         """
         record = await self._shelf.settled(record)
-        async with aclosing(self._shelf.blocks(record)) as blocks:
+        async with aclosing(self._shelf.blocks(record, hold)) as blocks:
             return record, await columns_of(blocks)
 
-    async def plot(self, record: SweepRecord, query: PlotQuery) -> bytes:
+    async def plot(self, record: SweepRecord, query: PlotQuery, hold: Hold) -> bytes:
         """Return a picture of the points that have ended well.
 
         Raises:
@@ -131,7 +140,7 @@ class Sweeps:
         wanted = {"x": query.x, "y": query.y, "group": query.group}
         gathered = Gathered(query.metric, {field: name for field, name in wanted.items() if name is not None})
         try:
-            async with aclosing(self._shelf.blocks(record)) as blocks:
+            async with aclosing(self._shelf.blocks(record, hold)) as blocks:
                 async for rows in blocks:
                     gathered.take(rows)
             if not gathered.points:

@@ -4,13 +4,14 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from simops_api.errors import ProblemError
+from simops_api.holds import PIECE
 from simops_api.jobs.ids import point_id, sibling_id
 from simops_api.sweeps.points import Row, origin_of, point_row
 from simops_api.sweeps.records import SweepRecord
@@ -113,17 +114,32 @@ async def csv_of(
     record: SweepRecord, columns: Columns, blocks: AsyncGenerator[list[Row], None]
 ) -> AsyncGenerator[bytes, None]:
     """Yield the table as CSV (RFC 4180), some rows at a time. Numbers and booleans are written as in JSON; an empty field is no value."""
-    yield _csv([columns.heads])
+    yield next(_csv([columns.heads]))
     async with aclosing(blocks):
         async for rows in blocks:
             cells = ([cell(value) for value in columns.values(record, row)] for row in rows)
-            yield await asyncio.to_thread(_csv, cells)
+            pieces = _csv(cells)
+            while piece := await asyncio.to_thread(next, pieces, b""):
+                yield piece
 
 
-def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
+def _csv(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    """Yield lines, some at a time. What all points share may be long, and is written for each of them."""
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode(errors="replace")
+    writer = csv.writer(buffer)
+    for row in rows:
+        writer.writerow(row)
+        if buffer.tell() >= PIECE:
+            yield _taken(buffer)
+    if buffer.tell():
+        yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode(errors="replace")
 
 
 def cell(value: Any) -> str:
@@ -135,12 +151,13 @@ def cell(value: Any) -> str:
 
 async def json_of(record: SweepRecord, blocks: AsyncGenerator[list[Row], None]) -> AsyncGenerator[bytes, None]:
     """Yield the table as a JSON list of objects (``models.Point``), some at a time."""
-    yield b"["
-    comma = ""
+    made, size, before = list[str](), 0, "["
     async with aclosing(blocks):
         async for rows in blocks:
-            lines = [json.dumps(point_row(record, row), separators=(",", ":")) for row in rows]
-            if lines:
-                yield (comma + ",".join(lines)).encode()
-                comma = ","
-    yield b"]"
+            for row in rows:
+                made.append(json.dumps(point_row(record, row), separators=(",", ":")))
+                size += len(made[-1])
+                if size >= PIECE or row is rows[-1]:
+                    yield (before + ",".join(made)).encode()
+                    made, size, before = [], 0, ","
+    yield b"]" if before == "," else b"[]"
