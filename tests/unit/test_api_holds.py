@@ -203,6 +203,7 @@ async def test_readers_of_a_table_that_read_nothing_hold_no_more_than_there_is_r
         done, waiting = await asyncio.wait(firsts, timeout=0.5)
         assert 2 <= len(done) < 10
         assert len(room.shares) <= room.shares.share
+        assert len(kept.asked) < 100, "who waits reads nothing"
         with room.hold(BOB) as other:
             async with aclosing(shelf.blocks(record, other)) as blocks:
                 assert sum([len(rows) async for rows in blocks]) == 3000
@@ -217,6 +218,26 @@ async def test_readers_of_a_table_that_read_nothing_hold_no_more_than_there_is_r
         for reader in readers:
             await reader.aclose()
     assert len(room.shares) == 0
+
+
+async def test_of_a_table_a_block_is_held_and_the_one_that_is_next() -> None:
+    from unit.test_api_sweep_results import swept  # noqa: PLC0415 - it takes ``roomy`` from here
+
+    from simops_api.sweeps.shelf import Shelf  # noqa: PLC0415
+
+    record, kept = swept(5000, 5000, phase="Succeeded")
+    blocks = [
+        sum(len(text) for key, text in kept.objects.items() if key.endswith(f"/{first:07}.jsonl"))
+        for first in range(0, 5000, 1000)
+    ]
+    assert all(blocks)
+    room, held = Room(), list[int]()
+    with room.hold(ANN) as hold:
+        async for _ in Shelf(kept.store).blocks(record, hold):
+            await asyncio.sleep(0.01)
+            held.append(len(room.shares))
+    assert max(held) <= 2 * max(blocks)
+    assert held[-1] == blocks[-1]
 
 
 async def test_points_with_long_parameters_that_all_share_are_refused_as_a_page_of_many() -> None:
