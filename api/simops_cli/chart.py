@@ -7,7 +7,7 @@ from typing import Any
 import plotext
 
 from simops_cli.core.inputs import InputError
-from simops_cli.core.output import aligned
+from simops_cli.core.output import aligned, one_line
 
 _SIZE = (90, 25)
 _RAMP = ((0, 32, 76), (124, 123, 120), (255, 234, 70))
@@ -42,6 +42,7 @@ def drawn(
     for name in filter(None, (metric, x, y, group)):
         if name not in columns:
             raise InputError(f"the table has no column {name}; it has {', '.join(columns) or 'no rows yet'}")
+    rows = [{name: one_line(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
     places = [name for name in (x, y) if name is not None]
     good = [row for row in rows if _is_number(row.get(metric)) and all(row.get(name) is not None for name in places)]
     if not good:

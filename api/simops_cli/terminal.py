@@ -8,16 +8,22 @@ from typing import Any
 
 from simops_cli.core import output
 from simops_cli.core.output import Form, Found
+from simops_crds.texts import escaped
 
 
 def out(text: str = "") -> None:
-    """Print a line of the result."""
+    """Print lines of the result; what may act on the terminal is written out."""
+    exact(escaped(text))
+
+
+def exact(text: str) -> None:
+    """Print lines of the result as they are: for programs, or with colours of our own."""
     sys.stdout.write(f"{text}\n")
 
 
 def say(text: str) -> None:
     """Tell a person something that is no result."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{escaped(text)}\n")
     sys.stderr.flush()
 
 
@@ -49,7 +55,7 @@ def data(value: Any, form: Form) -> bool:
     """Print something as JSON or YAML, if that is the form; return whether it is."""
     if form not in (Form.JSON, Form.YAML):
         return False
-    out(output.as_json(value) if form is Form.JSON else output.as_yaml(value))
+    exact(output.as_json(value) if form is Form.JSON else output.as_yaml(value))
     return True
 
 
@@ -70,7 +76,7 @@ def table_of(table: Sequence[Sequence[str]]) -> Any:
     for head in table[0]:
         made.add_column(head, overflow="fold")
     for row in table[1:]:
-        made.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+        made.add_row(*(Text(output.one_line(cell), style=_COLOURS.get(cell, "")) for cell in row))
     return made
 
 
@@ -95,7 +101,7 @@ class Bar:
     def at(self, done: float, total: float | None, words: str) -> None:
         """Say how far it is."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=done, total=total, description=words)
+            self._progress.update(self._task, completed=done, total=total, description=output.one_line(words))
 
 
 @contextmanager
@@ -108,7 +114,7 @@ def bar(words: str, *, quiet: bool, is_bytes: bool = False) -> Iterator[Bar]:
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     counts = DownloadColumn() if is_bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), counts, TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), counts, TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Bar(progress, progress.add_task(words, total=None))
 

@@ -23,8 +23,10 @@ about: ContextVar[Fields] = ContextVar("about", default={})  # noqa: B039 - neve
 
 # Attributes that kopf puts onto records for its own use, and one that uvicorn does; k8s_ref becomes fields of its own.
 _FOREIGN = frozenset({"k8s_ref", "k8s_skip", "settings", "color_message"})
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_ENDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# Line ends and those that change the order in which a text is shown, as in ``simops_crds.texts``, of which this package knows nothing.
+_ACTING = "\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(f"[\x00-\x0a{_ACTING}]")
+_ENDS = re.compile(f"[\x00-\x08{_ACTING}]")
 _OBJECT = ("namespace", "name", "uid")
 
 

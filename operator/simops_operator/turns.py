@@ -28,14 +28,14 @@ class Turns(Generic[K, V]):
         """Let a key wait; one that waits already keeps its place and its value."""
         self._waiting.setdefault(self._group(key), {}).setdefault(key, value)
 
-    def take(self) -> K:
-        """Return the key whose turn it is, which waits no more; its group goes to the end of the line.
+    def take(self, group: Hashable | None = None) -> K:
+        """Return the key whose turn it is, of this group if one is given, which waits no more; its group goes to the end of the line.
 
         Raises:
             StopIteration: none waits.
         """
-        group, keys = next(iter(self._waiting.items()))
-        key = next(iter(keys))
+        group = next(iter(self._waiting)) if group is None else group
+        key = next(iter(self._waiting.get(group, ())))
         self._waiting.move_to_end(group)
         self.discard(key)
         return key
@@ -47,6 +47,10 @@ class Turns(Generic[K, V]):
         keys.pop(key, None)
         if not keys:
             self._waiting.pop(group, None)
+
+    def groups(self) -> list[Hashable]:
+        """Return the groups that have keys, the next turn first."""
+        return list(self._waiting)
 
     def heads(self) -> Iterator[V]:
         """Yield the value of each group's first key."""

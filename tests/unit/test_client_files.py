@@ -171,9 +171,17 @@ async def test_a_wrong_checksum_is_tried_once_more_and_then_told(kind: str, tmp_
 async def test_a_file_in_the_zip_is_held_to_its_own_checksum(kind: str, tmp_path: Path) -> None:
     store = Store()
     store.files[0]["sha256"] = "0" * 64
-    with pytest.raises(DamagedDownload, match=r"a\.txt: its checksum"):
+    with pytest.raises(DamagedDownload, match=r"'a\.txt': its checksum"):
         await fetched(kind, store, tmp_path)
     assert below(tmp_path) == {}
+
+
+def test_a_name_that_steers_a_terminal_is_written_out_where_it_is_told(tmp_path: Path) -> None:
+    name = "\x1b[2J\u202ex.txt"
+    (tmp_path / "x.zip").write_bytes(zip_of({name: b"1"}))
+    with pytest.raises(DamagedDownload) as told_of:
+        unpack(tmp_path / "x.zip", tmp_path / "out", {name: "0" * 64})
+    assert str(told_of.value).startswith("'\\x1b[2J\\u202ex.txt': its checksum")
 
 
 @both

@@ -333,6 +333,11 @@ class TestARunThatFails:
         story = follow(run(status=STARTED), job(failed="BackoffLimitExceeded", failed_pods=1), printed)
         assert story.status["message"].endswith("?]0;owned??[2Jred? ?the end\tof it")
 
+    def test_nothing_that_it_has_printed_lets_a_message_be_shown_in_another_order(self) -> None:
+        printed = failed_pod(simulation=ended(3, message="a\u202eb\u2066c\u2069d\u200fe\u061cf, \u200dg"))
+        story = follow(run(status=STARTED), job(failed="BackoffLimitExceeded", failed_pods=1), printed)
+        assert story.status["message"].endswith(": a?b?c?d?e?f, \u200dg")
+
     def test_its_exit_code_is_told_with_the_end_of_its_log(self) -> None:
         story = follow(run(status=STARTED), job(failed="BackoffLimitExceeded", failed_pods=1), failed_pod(code=3))
         assert story.shown == ("Failed", "ExitCode")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from builders import at, pod, run, running_pod
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +78,10 @@ class TestMessages:
     @given(st.text(max_size=3000))
     def test_fit(self, text: str) -> None:
         assert len(shorten(text)) <= MESSAGE_LIMIT
+
+    @pytest.mark.parametrize("acts", [*"\x1b\x9b\u2028\u2029\u202a\u202e\u2066\u2069\u200e\u200f\u061c"])
+    def test_have_no_character_that_acts_on_what_is_shown(self, acts: str) -> None:
+        assert shorten(f"so{acts}far\t\n\u200d.") == "so?far\t\n\u200d."
 
     def test_keep_their_end(self) -> None:
         assert shorten("x" * 5000 + "the error").endswith("the error")

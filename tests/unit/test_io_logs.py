@@ -109,6 +109,11 @@ def test_no_value_ends_a_line_of_text_or_steers_a_terminal(value: str) -> None:
     assert "\x1b" not in text
 
 
+def test_no_value_changes_the_order_in_which_a_line_of_text_is_shown() -> None:
+    text = written("text", lambda log: log.info("%s", "a\u202eb\u2066c\u200fd"))
+    assert text.endswith(": a\\u202eb\\u2066c\\u200fd\n")
+
+
 def test_a_traceback_as_text_never_looks_like_a_line() -> None:
     fake = "2026-01-01T00:00:00.000Z INFO simops: all is well"
 

@@ -42,10 +42,10 @@ def test_a_namespace_with_one_run_does_not_wait_behind_the_thousands_of_another(
     pace = Pace(10, Clock())
     for number in range(5000):
         pace.enter(key("big", number))
-    assert not pace.enter(key("small", 0))
-    pace.leave(key("big", 0))
-    pace.leave(key("big", 1))
-    assert key("small", 0) in pace.called()
+    assert [pace.enter(key("small", n)) for n in range(6)] == [True] * 5 + [False]
+    for number in range(7):
+        pace.leave(key("big", number))
+    assert key("small", 5) in pace.called()
 
 
 def test_a_job_that_gets_no_pod_for_a_minute_holds_up_nobody_any_more() -> None:
@@ -55,6 +55,35 @@ def test_a_job_that_gets_no_pod_for_a_minute_holds_up_nobody_any_more() -> None:
     assert not pace.enter(key("b", 0))
     clock.now = PATIENCE_SECONDS + 1
     assert pace.enter(key("b", 0))
+
+
+def test_a_namespace_whose_jobs_get_no_pods_keeps_no_other_from_its_share_of_the_places() -> None:
+    pace = Pace(10, Clock())
+    assert all(pace.enter(key("stuck", n)) for n in range(10))
+    assert not pace.enter(key("stuck", 10))
+    assert [pace.enter(key("b", n)) for n in range(6)] == [True] * 5 + [False]
+    assert [pace.enter(key("c", n)) for n in range(4)] == [True] * 3 + [False]
+    pace.leave(key("b", 0))
+    assert pace.called() == []  # of the places of three it has its share still
+    for number in range(1, 4):
+        pace.leave(key("b", number))
+    assert pace.called() == [key("b", 5)]
+
+
+def test_a_namespace_that_has_less_than_its_share_goes_before_one_whose_turn_it_is() -> None:
+    pace = Pace(4, Clock())
+    for number in range(5):
+        pace.enter(key("stuck", number))
+    assert [pace.enter(key("b", n)) for n in range(3)] == [True, True, False]
+    for number in range(3, 50):
+        pace.leave(key("b", number - 2))
+        assert pace.called() == [key("b", number - 1)]
+        assert not pace.enter(key("b", number))
+
+
+def test_one_place_is_one_place_whoever_waits() -> None:
+    pace = Pace(1, Clock())
+    assert [pace.enter(key(namespace, 0)) for namespace in "abc"] == [True, False, False]
 
 
 def test_a_run_that_is_over_while_it_waits_takes_no_place() -> None:
@@ -77,7 +106,7 @@ def test_no_places_means_any_number() -> None:
     st.integers(1, 4),
     st.lists(st.tuples(st.sampled_from(["enter", "leave", "wait"]), st.sampled_from("ab"), st.integers(0, 6))),
 )
-def test_never_more_than_the_places_are_taken_and_everybody_gets_one_in_the_end(
+def test_never_more_than_the_places_and_a_share_are_taken_and_everybody_gets_one_in_the_end(
     places: int, steps: list[tuple[str, str, int]]
 ) -> None:
     clock = Clock()
@@ -93,7 +122,9 @@ def test_never_more_than_the_places_are_taken_and_everybody_gets_one_in_the_end(
         for run in pace.called():
             let_in(run)
         fresh = [uid for uid, since in inside.items() if clock.now - since <= PATIENCE_SECONDS]
-        assert len(fresh) <= places
+        assert len(fresh) <= places + places // 2
+        for namespace in {run.namespace for run in outside.values()}:
+            assert sum(uid[0] == namespace for uid in fresh) >= places // 2
 
     for what, namespace, number in steps:
         run = key(namespace, number)

@@ -313,6 +313,12 @@ def test_of_a_file_of_results_no_more_lines_are_looked_at_and_no_longer_words_ke
     assert (len(line["reason"]), len(line["metricsError"])) == (300, 300)
 
 
+def test_words_of_a_point_have_no_character_that_acts_on_a_terminal() -> None:
+    line = {"index": 0, "exitCode": 1, "reason": "Exit\x1b[2J", "metricsError": "of a\u202eb", "seconds": 1.5}
+    shown = json.loads(table_line(line, 0, Pack("pod", 0, ())))
+    assert (shown["reason"], shown["metricsError"], shown["seconds"]) == ("Exit?[2J", "of a?b", 1.5)
+
+
 def test_of_the_metrics_of_a_point_the_table_has_the_first_8_kib_and_says_so() -> None:
     metrics = {f"metric{number:04d}": number for number in range(2000)}
     (line,) = lines_left(json.dumps({"index": 0, "exitCode": 0, "metrics": metrics}).encode(), Indexes(((0, 0),)))

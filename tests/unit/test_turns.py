@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,16 @@ def test_one_key_comes_next_whatever_another_group_has_waiting() -> None:
     turns.take()
     turns.put(("b", 0), 0)
     assert ("b", 0) in [turns.take(), turns.take()]
+
+
+def test_a_key_of_one_group_is_taken_before_its_turn_and_its_group_waits_then() -> None:
+    turns = turns_of([("a", 1), ("b", 1), ("b", 2), ("c", 1)])
+    assert turns.groups() == ["a", "b", "c"]
+    assert turns.take("b") == ("b", 1)
+    assert turns.groups() == ["a", "c", "b"]
+    with pytest.raises(StopIteration):
+        turns.take("d")
+    assert taken(turns) == [("a", 1), ("c", 1), ("b", 2)]
 
 
 def test_a_key_that_waits_keeps_its_place_and_the_heads_are_the_first_of_each_group() -> None:

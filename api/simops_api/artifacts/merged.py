@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 from simops_api.artifacts.directory import LOCAL_HEADER_BYTES, BundleError, Member, data_offset
 from simops_api.artifacts.member import Bundles
 from simops_api.artifacts.sink import Sink
+from simops_api.artifacts.transfer import PIECE_BYTES
 from simops_api.store import Store, StoredObject
 
 T = TypeVar("T")
@@ -23,7 +24,6 @@ T = TypeVar("T")
 _ZIP64_FROM = 1 << 31
 _MODE = 0o100644 << 16
 _ENTRY = struct.Struct("<IQQQHHH")
-_PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,8 @@ class ZipStream:
 
     def begin(self, path: str, member: Member) -> bytes:
         """Return the header that goes before a file's bytes, which are those that it has in its bundle."""
-        info = zipfile.ZipInfo(path)
-        info.compress_type = zipfile.ZIP_DEFLATED if member.deflated else zipfile.ZIP_STORED
+        info = _plain_file(path, zipfile.ZIP_DEFLATED if member.deflated else zipfile.ZIP_STORED)
         info.CRC, info.compress_size, info.file_size = member.crc32, member.packed, member.bytes
-        info.external_attr = _MODE
-        info.create_system = 3
         info.header_offset = self._sink.tell()
         header = info.FileHeader(zip64=max(member.bytes, member.packed) >= _ZIP64_FROM)
         self._entries.append(info)  # the directory that is written at the end is made of these
@@ -68,9 +65,7 @@ class ZipStream:
 
     async def packed(self, path: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Yield a file with its header, packed as it comes."""
-        info = zipfile.ZipInfo(path)
-        info.external_attr, info.create_system = _MODE, 3
-        info.compress_type = zipfile.ZIP_DEFLATED
+        info = _plain_file(path, zipfile.ZIP_DEFLATED)
         self._zip.start_dir = self._sink.tell()
         with self._zip.open(info, "w", force_zip64=True) as file:
             async for chunk in chunks:
@@ -86,7 +81,7 @@ class ZipStream:
             self._sink.file = whole
             await asyncio.to_thread(self._zip.close)
             whole.seek(0)
-            while chunk := whole.read(_PIECE):
+            while chunk := whole.read(PIECE_BYTES):
                 yield chunk
 
 
@@ -110,17 +105,22 @@ class Entries:
     def __iter__(self) -> Iterator[zipfile.ZipInfo]:
         self._file.seek(0)
         while head := self._file.read(_ENTRY.size):
-            *numbers, length = _ENTRY.unpack(head)
-            info = zipfile.ZipInfo(self._file.read(length).decode(errors="surrogatepass"))
-            info.CRC, info.compress_size, info.file_size, info.header_offset, info.compress_type, info.flag_bits = (
-                numbers
-            )
-            info.external_attr, info.create_system = _MODE, 3
+            *numbers, packing, flags, length = _ENTRY.unpack(head)
+            info = _plain_file(self._file.read(length).decode(errors="surrogatepass"), packing)
+            info.CRC, info.compress_size, info.file_size, info.header_offset = numbers
+            info.flag_bits = flags
             yield info
 
     def close(self) -> None:
         """Forget all of them."""
         self._file.close()
+
+
+def _plain_file(path: str, packing: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(path)
+    info.compress_type = packing
+    info.external_attr, info.create_system = _MODE, 3  # Unix, to which the mode means something
+    return info
 
 
 class Merger:

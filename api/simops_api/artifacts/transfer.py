@@ -11,7 +11,8 @@ from simops_api.artifacts.media import content_type, disposition
 from simops_api.artifacts.ranges import UnsatisfiableError, Verdict, check, wanted_range
 from simops_api.errors import ProblemError, response_of
 
-_PIECE = 1 << 18
+PIECE_BYTES = 1 << 18
+"""What is in memory already is sent in pieces of so many bytes."""
 Reader = Callable[[int, int], AsyncGenerator[bytes, None]]
 """From where on and how many → these bytes."""
 
@@ -75,8 +76,8 @@ def whole(content: bytes, headers: Mapping[str, str], media: str) -> Response:
     """Return an answer that is in memory already, sent in pieces: the end of the answer is then the end of what is held for it."""
 
     async def pieces() -> AsyncGenerator[bytes, None]:
-        for at in range(0, len(content), _PIECE):
-            yield content[at : at + _PIECE]
+        for at in range(0, len(content), PIECE_BYTES):
+            yield content[at : at + PIECE_BYTES]
 
     return StreamingResponse(pieces(), 200, {**headers, "Content-Length": str(len(content))}, media)
 

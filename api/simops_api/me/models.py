@@ -39,4 +39,4 @@ class Me(BaseModel):
     anonymous: bool
     """Whether the gateway asks nobody who they are."""
     namespaces: list[NamespaceRights]
-    """All that are served; the first one is that of ids without a namespace."""
+    """Those of the served ones in which they may do something."""

@@ -12,5 +12,5 @@ router = APIRouter(prefix="/me", tags=["access"], responses=RESPONSES)
 
 @router.get("")
 async def me(gateway: Gateway, caller: SignedIn) -> Me:
-    """Say who calls, and what they may do in each namespace that is served."""
+    """Say who calls, and what they may do in which namespace."""
     return await who(gateway.access, caller, gateway.settings.namespaces)

@@ -19,7 +19,7 @@ async def _where(access: Access, caller: Caller, verb: Verb, kind: Kind) -> froz
 
 
 async def who(access: Access, caller: Caller, served: tuple[str, ...]) -> Me:
-    """Return who calls and what they may do in the served namespaces.
+    """Return who calls and what they may do in the served namespaces. Those in which they may do nothing are not named: they may be somebody else's.
 
     Raises:
         ProblemError: 503, it cannot be found out now.
@@ -37,5 +37,6 @@ async def who(access: Access, caller: Caller, served: tuple[str, ...]) -> Me:
         namespaces=[
             NamespaceRights(namespace=n, jobs=rights(SIMULATION_JOB, n), sweeps=rights(SIMULATION_SWEEP, n))
             for n in served
+            if any(n in namespaces for namespaces in answers)
         ],
     )

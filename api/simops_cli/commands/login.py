@@ -76,4 +76,4 @@ def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")
     """Print what lets a shell complete: simops completion bash > ~/.local/share/bash-completion/completions/simops."""
     from typer._completion_shared import get_completion_script  # noqa: PLC0415 - here alone
 
-    terminal.out(get_completion_script(prog_name="simops", complete_var="_SIMOPS_COMPLETE", shell=shell.value))
+    terminal.exact(get_completion_script(prog_name="simops", complete_var="_SIMOPS_COMPLETE", shell=shell.value))

@@ -31,7 +31,7 @@ def logs(
             follow_log(there, identity, attempt=attempt)
             return
         for line in there.logs(identity, follow=False, tail=tail, attempt=attempt, timestamps=timestamps):
-            terminal.out(line)
+            terminal.exact(line)
 
 
 def follow_log(there: Backend, identity: str, *, attempt: int | None = None) -> None:
@@ -40,5 +40,5 @@ def follow_log(there: Backend, identity: str, *, attempt: int | None = None) -> 
         f"the run goes on. Its whole log again by: simops logs -f {identity}; stop it by: simops cancel {identity}"
     )
     for line in there.logs(identity, follow=True, tail=None, attempt=attempt, timestamps=False):
-        terminal.out(line)
+        terminal.exact(line)
         terminal.flush()

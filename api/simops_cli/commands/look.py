@@ -109,7 +109,7 @@ def _live(there: Backend, ids: list[str] | None, filters: Filters, *, sweeps: bo
             try:
                 found = _look(there, ids, filters, sweeps=sweeps)
             except Unavailable as error:
-                live.update(Text(f"{error.detail}; trying again …"))
+                live.update(Text(output.one_line(f"{error.detail}; trying again …")))
             else:
                 table = output.cells(found)
                 live.update(terminal.table_of(table) if table else Text("nothing yet"))

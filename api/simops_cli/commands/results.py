@@ -109,6 +109,9 @@ def table(
         raise InputError("Parquet is not for a terminal: name a file by --out")
     with common.backend(context) as there:
         content = there.table(identity, chosen.value)
+    if chosen is TableForm.CSV and out is None and terminal.is_watched():
+        terminal.out(content.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n"))
+        return
     _written(content, out)
 
 
@@ -163,4 +166,4 @@ def _in_terminal(
     from simops_cli import chart  # noqa: PLC0415 - the drawing library is slow to load
 
     rows = [chart.flat(row) for row in json.loads(there.table(identity, "json"))]
-    terminal.out(chart.drawn(rows, metric, x, y, group, is_log=is_log, colour=terminal.is_watched()))
+    terminal.exact(chart.drawn(rows, metric, x, y, group, is_log=is_log, colour=terminal.is_watched()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import simops_client
 from simops_cli.core import times
 from simops_cli.core.params import written
+from simops_crds.texts import escaped
 
 if TYPE_CHECKING:
     from simops_client.models import JobInfo, Point, SweepInfo
@@ -94,10 +95,16 @@ def cells(found: Sequence[Found], *, wide: bool = False) -> list[list[str]]:
     return [list(columns), *([show(one) for show in columns.values()] for one in found)]
 
 
+def one_line(text: str) -> str:
+    """Return a text that a simulation may have chosen as one line of which no character acts on the terminal."""
+    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:
     """Return lines in which columns stand below each other, as kubectl prints them."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    shown = [list(map(one_line, row)) for row in table]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
 
 
 def data(value: Any) -> Any:
@@ -151,8 +158,9 @@ def details(one: Found) -> list[str]:
         fields.append((f"  {name}", written(value)))
     for name, value in (getattr(one, "metrics", None) or {}).items():
         fields.append((f"  {name} =", f"{value:.9g}"))
-    width = max(len(name) for name, _ in fields)
-    return [f"{name.ljust(width)}  {text}" for name, text in fields]
+    shown = [(one_line(name), one_line(text)) for name, text in fields]
+    width = max(len(name) for name, _ in shown)
+    return [f"{name.ljust(width)}  {text}" for name, text in shown]
 
 
 def names(found: Iterable[Found]) -> list[str]:

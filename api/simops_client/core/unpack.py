@@ -68,7 +68,7 @@ def _write(source: IO[bytes], target: Path, wanted: str | None) -> None:
                 digest.update(chunk)
                 sink.write(chunk)
         if wanted is not None and digest.hexdigest() != wanted:
-            raise DamagedDownload(f"{target.name}: its checksum is not the one that was announced")
+            raise DamagedDownload(f"{target.name!r}: its checksum is not the one that was announced")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -4,13 +4,13 @@ A status is written only when its phase, its reason or something else that a pro
 same thing differently costs no write.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from simops_crds.names import FINAL_PHASES, ConditionType, Phase, Reason, key_prefix, kubernetes_job_name
+from simops_crds.texts import harmless
 from simops_operator.core.run import Run
 from simops_operator.core.views import PodView, Summary
 
@@ -38,15 +38,12 @@ def format_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
 def shorten(text: str) -> str:
     """Return a message that fits, its end kept where it is longer: that is where the error is.
 
-    A part of it may be what a simulation has printed, and all of it goes to people's terminals: control characters are told as "?".
+    A part of it may be what a simulation has printed, and all of it goes to people's terminals: characters that act there are told as "?".
     """
-    text = _CONTROL.sub("?", text.strip())
+    text = harmless(text.strip())
     return text if len(text) <= MESSAGE_LIMIT else "…" + text[-(MESSAGE_LIMIT - 1) :]
 
 

@@ -20,7 +20,7 @@ export interface NamespaceRights {
   sweeps: KindRights;
 }
 
-/** `GET /me`. The first namespace is the one whose ids need none. */
+/** `GET /me`: the namespaces in which somebody may do something. */
 export interface Me {
   name: string;
   anonymous: boolean;

@@ -11,7 +11,7 @@ export class Rights {
     this.me = me;
   }
 
-  /** The namespace of ids that name none. */
+  /** The namespace to begin with. */
   get home(): string {
     return this.me.namespaces[0]?.namespace ?? "default";
   }

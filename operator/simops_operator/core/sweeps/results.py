@@ -10,6 +10,7 @@ from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason
+from simops_crds.texts import harmless
 from simops_io.untrusted import finite, parse
 from simops_operator.core.endings import START_FAILURES
 from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why
@@ -23,6 +24,7 @@ MAX_ROW = 128 << 10
 SPARE_ROWS = 10_000
 """Lines of a file that are looked at beside three for each point, as a Pod looks at what its simulation has written."""
 _MAX_WORDS = 300
+_WORDS = ("reason", "metricsError")
 _FIELDS = ("index", "exitCode", "seconds", "reason", "metricsCut", "metricsError")
 
 
@@ -118,7 +120,7 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
 
 def _known(line: Mapping[str, Any]) -> Line:
     kept = {name: line[name] for name in _FIELDS if isinstance(line.get(name), int | float | str)}
-    kept |= {name: kept[name][:_MAX_WORDS] for name in ("reason", "metricsError") if isinstance(kept.get(name), str)}
+    kept |= {name: kept[name][:_MAX_WORDS] for name in _WORDS if isinstance(kept.get(name), str)}
     metrics = line.get("metrics")
     if isinstance(metrics, dict):
         numbers = {name: value for name, value in metrics.items() if finite(value) is not None}
@@ -216,6 +218,7 @@ class Gathered:
 def table_line(line: Line, number: int, pack: Pack) -> str:
     """Return a point's line of the table: its result, and where it comes from."""
     told = {name: value for name, value in line.items() if name != "reused"}  # that is not for a Pod to say
+    told |= {name: harmless(told[name]) for name in _WORDS if isinstance(told.get(name), str)}
     whole = {**told, "round": number, "pack": pack.number, "bundle": pack.bundle}
     whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
     return written(whole)
