@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 from simops_api.artifacts.directory import LOCAL_HEADER_BYTES, BundleError, Member, data_offset
 from simops_api.artifacts.member import Bundles
 from simops_api.artifacts.sink import Sink
-from simops_api.artifacts.transfer import PIECE_BYTES
+from simops_api.holds import PIECE
 from simops_api.store import Store, StoredObject
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class ZipStream:
             self._sink.file = whole
             await asyncio.to_thread(self._zip.close)
             whole.seek(0)
-            while chunk := whole.read(PIECE_BYTES):
+            while chunk := whole.read(PIECE):
                 yield chunk
 
 

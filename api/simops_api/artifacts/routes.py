@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.models import ArtifactList
-from simops_api.artifacts.transfer import answer, begun, whole
+from simops_api.artifacts.transfer import answer, begun
 from simops_api.deps import Downloading, Gateway, SignedIn
 from simops_api.errors import MEDIA_TYPE, RESPONSES, TOO_MANY
 
@@ -71,7 +71,7 @@ async def job_result(job_id: str, request: Request, gateway: Gateway, caller: Si
 async def list_artifacts(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
     """List the files of a job with their sizes and checksums, and say what was left out and why."""
     listing = await gateway.artifacts.listing(await gateway.lookup.find(caller, job_id))
-    return whole(listing, {"Cache-Control": "private, no-cache"}, "application/json")
+    return Response(listing, 200, {"Cache-Control": "private, no-cache"}, "application/json")
 
 
 @router.head("/{job_id}/artifacts/{path:path}", include_in_schema=False)

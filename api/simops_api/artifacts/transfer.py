@@ -1,6 +1,6 @@
 """Bytes become an answer: whole or a range of them, or that they have not changed (RFC 9110)."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -11,8 +11,6 @@ from simops_api.artifacts.media import content_type, disposition
 from simops_api.artifacts.ranges import UnsatisfiableError, Verdict, check, wanted_range
 from simops_api.errors import ProblemError, response_of
 
-PIECE_BYTES = 1 << 18
-"""What is in memory already is sent in pieces of so many bytes."""
 Reader = Callable[[int, int], AsyncGenerator[bytes, None]]
 """From where on and how many → these bytes."""
 
@@ -70,16 +68,6 @@ async def answer(request: Request, content: Content) -> Response:
         return Response(headers=headers, media_type=media)
     body = await begun(content.read(start, length))
     return StreamingResponse(body, 206 if part is not None else 200, headers, media)
-
-
-def whole(content: bytes, headers: Mapping[str, str], media: str) -> Response:
-    """Return an answer that is in memory already, sent in pieces: the end of the answer is then the end of what is held for it."""
-
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        for at in range(0, len(content), PIECE_BYTES):
-            yield content[at : at + PIECE_BYTES]
-
-    return StreamingResponse(pieces(), 200, {**headers, "Content-Length": str(len(content))}, media)
 
 
 async def begun(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
