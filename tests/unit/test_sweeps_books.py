@@ -23,6 +23,7 @@ from simops_operator.core.sweeps.results import (
     merged,
     parse_lines,
     parse_message,
+    reusable,
     table_line,
 )
 from simops_operator.core.sweeps.rounds import next_round, size_for
@@ -302,6 +303,23 @@ def test_what_a_pod_left_of_its_points_is_taken_with_known_fields_alone() -> Non
     line = table_line(first, 1, Pack("pod", 0, ()))
     assert json.loads(line)["metrics"] == {"a": 1.5, "c": 2}
     assert parse_lines(line)[0]["metrics"] == {"a": 1.5, "c": 2}
+
+
+def test_of_another_sweeps_table_successes_with_files_are_taken_with_known_fields_alone() -> None:
+    good = {"index": 3, "exitCode": 0, "bundle": "b.zip"}
+    rows: list[dict[str, Any]] = [
+        good | {"metrics": {"a": 1, "b": "x"}, "reused": {"name": "n", "uid": [1], "deep": {}}, "deep": [{}] * 9},
+        good | {"index": 4, "reused": "x"},
+        good | {"index": 5},  # not asked for
+        good | {"index": 6, "exitCode": 1},
+        good | {"index": 7, "bundle": ["b.zip"]},
+        good | {"index": 8, "reason": "x" * MAX_ROW},
+    ]
+    table = "\n".join([*map(json.dumps, rows), "[", '{"index":9'])
+    assert reusable(table, {3, 4, 6, 7, 8, 9}) == {
+        3: {"index": 3, "exitCode": 0, "metrics": '{"a":1}', "bundle": "b.zip", "reused": {"name": "n"}},
+        4: {"index": 4, "exitCode": 0, "bundle": "b.zip"},
+    }
 
 
 def test_of_a_file_of_results_no_more_lines_are_looked_at_and_no_longer_words_kept_than_a_pod_leaves() -> None:
