@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from worldclock import Clock, TimedWorld, world_time
 
 from simops_crds.names import REUSE_PREFIX, sweep_prefix
 from simops_crds.v1alpha1 import EnvVar, RunSpec
+from simops_operator.cache import Key
 from simops_operator.core.reuse import family_of, key_of
+from simops_operator.pace import PATIENCE_SECONDS, Pace
 from simops_operator.pod.fitting import MAX_METRICS
 from simops_operator.store import TooLargeError
 from simops_operator.sweeps import earlier
@@ -275,6 +278,92 @@ def test_an_outage_of_the_store_delays_it_and_nothing_more() -> None:
         world.step()
     assert world.status["reason"] == "StoreUnavailable"
     assert ended(world)["points"]["reused"] == 10
+
+
+OTHER, LAST = Key("elsewhere", "other", "other-uid"), Key("elsewhere", "last", "last-uid")
+
+
+def waiting(line: str) -> tuple[World, Pace]:
+    """Return a world whose sweep waits until it is its turn, which another one has."""
+    world = World(store=left_by("before"))
+    Clock.world = world
+    turns = Pace(1, lambda: 0.0)
+    setattr(world.reconciler, line, turns)
+    assert turns.enter(OTHER)
+    world.deliver_all()
+    world.work()
+    assert (world.jobs_made, turns.waiting) == (0, 1)
+    return world, turns
+
+
+def test_a_sweep_waits_without_a_worker_while_another_one_looks() -> None:
+    world, turns = waiting("_looking")
+    assert f"{PREFIX}/points/index.json" in world.objects
+    assert not any(key.startswith(f"{PREFIX}/table/") for key in world.objects)
+    assert world.reconciler._expanding.enter(LAST), "its points are made, and it keeps others from making theirs"
+    world.reconciler._expanding.leave(LAST)
+    turns.leave(OTHER)
+    (called,) = turns.called()
+    world.queue.keys.add(called)
+    assert ended(world)["points"]["reused"] == 10
+    assert turns.enter(OTHER)
+
+
+@pytest.mark.parametrize("line", ["_expanding", "_looking"])
+@pytest.mark.parametrize("what", ["deleted", "suspended", "cancelled"])
+def test_a_sweep_that_needs_its_turn_no_more_gives_it_to_the_next(what: str, line: str) -> None:
+    world, turns = waiting(line)
+    if what == "deleted":
+        world.delete_sweep()
+    else:
+        world.change_spec(**{"suspend": True} if what == "suspended" else {"cancelled": True})
+    world.deliver_all()
+    assert not turns.enter(LAST)
+    turns.leave(OTHER)
+    (called,) = turns.called()
+    world.queue.keys.add(called)
+    world.work()
+    assert LAST in world.queue.keys
+
+
+def test_a_sweep_that_was_suspended_while_it_waited_looks_when_it_goes_on() -> None:
+    world, turns = waiting("_looking")
+    world.change_spec(suspend=True)
+    world.be_fair()
+    assert (world.status["reason"], turns.waiting) == ("Suspended", 0)
+    turns.leave(OTHER)
+    world.change_spec(suspend=False)
+    assert ended(world)["points"]["reused"] == 10
+
+
+def test_who_gets_the_turn_of_one_that_has_it_for_too_long_is_woken() -> None:
+    world, now = World(store=left_by("before")), 0.0
+    Clock.world = world
+    world.reconciler._looking = turns = Pace(1, lambda: now)
+    assert turns.enter(OTHER)
+    assert not turns.enter(LAST)
+    now = PATIENCE_SECONDS + 1
+    world.deliver_all()
+    world.work()
+    assert world.queue.keys == {LAST}
+    assert turns.waiting == 1
+
+
+def test_a_store_that_goes_away_at_any_call_keeps_no_turn() -> None:
+    store = left_by("before", space=grid(4))
+    calls = World(store=store)
+    ended(calls)
+    for call in range(1, len(calls.calls.log) + 1):
+        world = World(store=store)
+        Clock.world = world
+        world.calls.meanwhile[call] = partial(setattr, world, "store_is_up", False)
+        while world.store_is_up and not world.is_finished:
+            world.step()
+        world.calls.meanwhile.clear()
+        for turns in (world.reconciler._looking, world.reconciler._expanding):
+            assert turns.enter(OTHER), call
+            turns.leave(OTHER)
+        assert ended(world)["points"]["reused"] == 4, call
 
 
 @pytest.fixture
