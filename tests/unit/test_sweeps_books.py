@@ -23,6 +23,7 @@ from simops_operator.core.sweeps.results import (
     merged,
     parse_lines,
     parse_message,
+    reusable,
     table_line,
 )
 from simops_operator.core.sweeps.rounds import next_round, size_for
@@ -304,6 +305,23 @@ def test_what_a_pod_left_of_its_points_is_taken_with_known_fields_alone() -> Non
     assert parse_lines(line)[0]["metrics"] == {"a": 1.5, "c": 2}
 
 
+def test_of_another_sweeps_table_successes_with_files_are_taken_with_known_fields_alone() -> None:
+    good = {"index": 3, "exitCode": 0, "bundle": "b.zip"}
+    rows: list[dict[str, Any]] = [
+        good | {"metrics": {"a": 1, "b": "x"}, "reused": {"name": "n", "uid": [1], "deep": {}}, "deep": [{}] * 9},
+        good | {"index": 4, "reused": "x"},
+        good | {"index": 5},  # not asked for
+        good | {"index": 6, "exitCode": 1},
+        good | {"index": 7, "bundle": ["b.zip"]},
+        good | {"index": 8, "reason": "x" * MAX_ROW},
+    ]
+    table = "\n".join([*map(json.dumps, rows), "[", '{"index":9'])
+    assert reusable(table, {3, 4, 6, 7, 8, 9}) == {
+        3: {"index": 3, "exitCode": 0, "metrics": '{"a":1}', "bundle": "b.zip", "reused": {"name": "n"}},
+        4: {"index": 4, "exitCode": 0, "bundle": "b.zip"},
+    }
+
+
 def test_of_a_file_of_results_no_more_lines_are_looked_at_and_no_longer_words_kept_than_a_pod_leaves() -> None:
     good = b'{"index":0,"exitCode":0}\n'
     assert lines_left(b"\n" * (SPARE_ROWS + 2) + good, Indexes(((0, 0),)))
@@ -317,6 +335,15 @@ def test_words_of_a_point_have_no_character_that_acts_on_a_terminal() -> None:
     line = {"index": 0, "exitCode": 1, "reason": "Exit\x1b[2J", "metricsError": "of a\u202eb", "seconds": 1.5}
     shown = json.loads(table_line(line, 0, Pack("pod", 0, ())))
     assert (shown["reason"], shown["metricsError"], shown["seconds"]) == ("Exit?[2J", "of a?b", 1.5)
+
+
+@pytest.mark.parametrize("seconds", [1e999, float("nan"), 10**400, -1, True, "1", 1e300])
+def test_a_time_that_is_none_is_told_by_no_table_and_counts_in_no_sum(seconds: Any) -> None:
+    line = {"index": 0, "exitCode": 0, "seconds": seconds}
+    this = Round(0, Indexes(((0, 0),)), 1)
+    gathered = Gathered().take(this, [Pack("pod", 0, (line,))])
+    assert (gathered.results.seconds, gathered.results.measured, len(gathered.results.succeeded)) == (0, 0, 1)
+    assert "seconds" not in json.loads(gathered.unwritten[0])
 
 
 def test_of_the_metrics_of_a_point_the_table_has_the_first_8_kib_and_says_so() -> None:

@@ -8,6 +8,8 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -84,6 +86,7 @@ class SweepReconciler:
         self._at_once = at_once
         self._in_thread = in_thread
         self._expanding = Pace(1, time.monotonic)
+        self._looking = Pace(1, time.monotonic)
         self._memories: dict[str, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -93,7 +96,7 @@ class SweepReconciler:
             ApiError, StoreError: something did not answer; to be tried again later.
         """
         begin = time.perf_counter()
-        result = "error"
+        result, waits = "error", False
         # Not taken back: what the worker says of a failure of this reconcile is about the same sweep.
         logs.about.set({"namespace": key.namespace, "name": key.name, "uid": key.uid})
         try:
@@ -101,10 +104,12 @@ class SweepReconciler:
                 await self._reconcile(key)
             result = "ok"
         except _NotItsTurnError:
-            # Whoever has made its points wakes the next one; this is for one that has died of it.
+            # Whoever had the turn wakes the next one; this is for one that has died of it.
             await self._queue.add_later(key, PATIENCE_SECONDS)
-            result = "ok"
+            result, waits = "ok", True
         finally:
+            if not waits:
+                await self._need_no_turn(key)
             metrics.RECONCILE_SECONDS.labels(result=result).observe(time.perf_counter() - begin)
 
     async def _reconcile(self, key: Key) -> None:
@@ -130,12 +135,11 @@ class SweepReconciler:
             await self._show_store_error(key, memory, error)
             raise
         if sweep.is_settled:
-            await self._forget(key)
+            self._forget(key)
 
-    async def _forget(self, key: Key) -> None:
+    def _forget(self, key: Key) -> None:
         self._cache.finish(key.uid)
         self._memories.pop(key.uid, None)
-        await self._leave(key)
 
     async def _steps(self, key: Key, sweep: Sweep, memory: Memory) -> Sweep:
         """Decide and apply until nothing is left to do now; return the sweep as it is then."""
@@ -272,39 +276,57 @@ class SweepReconciler:
                 await self._write_books(sweep, books, memory)
 
     async def _expand(self, sweep: Sweep, memory: Memory) -> None:
-        # One sweep after another, and namespaces in turns. Not by a lock: workers that wait for one are missing everybody.
-        key = Key(sweep.namespace, sweep.name, sweep.uid)
-        if not self._expanding.enter(key):
-            raise _NotItsTurnError
         try:
-            await self._ensure_bucket(memory)
-            if sweep.spec is not None and sweep.spec.artifacts.delete_with_job:
-                await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
-            read_list = partial(with_points, self._store, sweep.namespace, in_thread=self._in_thread)
-            memory.index = await make_points(
-                self._shelf(sweep), sweep, memory.index, self._max_points, self._in_thread, read_list
-            )
+            async with self._turn(self._expanding, sweep):
+                await self._ensure_bucket(memory)
+                if sweep.spec is not None and sweep.spec.artifacts.delete_with_job:
+                    await self._store.put_json(f"{SWEEP_OWNED_PREFIX}/{sweep.namespace}/{sweep.name}/{sweep.uid}", {})
+                read_list = partial(with_points, self._store, sweep.namespace, in_thread=self._in_thread)
+                memory.index = await make_points(
+                    self._shelf(sweep), sweep, memory.index, self._max_points, self._in_thread, read_list
+                )
         except RefusedError as error:
             memory.refusal = error.why
             return
-        finally:
-            await self._leave(key)
         log.info("%s/%s: %d points are in the store", sweep.namespace, sweep.name, memory.index.points.total)
-
-    async def _leave(self, key: Key) -> None:
-        self._expanding.leave(key)
-        for called in self._expanding.called():
-            await self._queue.add(called)
 
     async def _take_earlier(self, sweep: Sweep, wanted: Indexes, memory: Memory, *, own: bool) -> None:
         if memory.index is None:
             return
         write = partial(self._shelf(sweep).write_table, index=memory.index)
         earlier = Earlier(self._store, sweep, memory.index, self._at_once, self._in_thread, write)
-        found = await earlier.find(wanted, own=own)
+        async with self._turn(self._looking, sweep):
+            found = await earlier.find(wanted, own=own)
         books = memory.books.take(found.results, found.twins, memory.index.points.digest)
         await self._write_books(sweep, books, memory)
         metrics.SWEEP_POINTS.labels(outcome="reused").inc(len(found.results.succeeded))
+
+    # Turns: what takes long is done for one sweep after another, and namespaces take turns
+    @asynccontextmanager
+    async def _turn(self, turns: Pace, sweep: Sweep) -> AsyncIterator[None]:
+        """Do something while it is a sweep's turn. Not by a lock: workers that wait for one are missing everybody."""
+        key = Key(sweep.namespace, sweep.name, sweep.uid)
+        may_go = turns.enter(key)
+        await self._wake_called(turns)  # who got the turn of one that has had it for too long
+        if not may_go:
+            raise _NotItsTurnError
+        try:
+            yield
+        finally:
+            await self._leave(turns, key)
+
+    async def _leave(self, turns: Pace, key: Key) -> None:
+        turns.leave(key)
+        await self._wake_called(turns)
+
+    async def _wake_called(self, turns: Pace) -> None:
+        for called in turns.called():
+            await self._queue.add(called)
+
+    async def _need_no_turn(self, key: Key) -> None:
+        """Give back what a sweep has of turns and of places in a line: it may be suspended or gone by now, and others would wait for it in vain."""
+        for turns in (self._expanding, self._looking):
+            await self._leave(turns, key)
 
     async def _apply_job(self, sweep: Sweep, manifest: Manifest) -> None:
         try:
@@ -466,7 +488,7 @@ class SweepReconciler:
                 if decision.recheck is not None:
                     await self._queue.add_later(key, decision.recheck)
                 return  # Pods are still ending; their events come
-        await self._forget(key)
+        self._forget(key)
 
 
 def _packs_at_once(this: Round | None) -> int:
@@ -475,7 +497,7 @@ def _packs_at_once(this: Round | None) -> int:
 
 
 class _NotItsTurnError(Exception):
-    """The points of another sweep are being made."""
+    """Another sweep does what is done for one at a time."""
 
 
 class _JobRejectedError(Exception):

@@ -2,12 +2,13 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.space import MAX_CHUNK_BYTES, Chunk, ChunkRef, PointsIndex
+from simops_io.s3 import MAX_OBJECT
 from simops_operator.core.sweeps.books import Books, Results, Round
 from simops_operator.core.sweeps.results import Line, Pack, lines_left, merged, results_in, united
 from simops_operator.core.sweeps.situation import Points
@@ -44,6 +45,8 @@ UNWRITTEN_SIZE = 4 << 20
 """Characters of lines of the table that are in memory at most until they are written, whatever the time."""
 CHUNKS_AT_ONCE = 4
 """Chunks of points that are in memory together."""
+MAX_TABLE = 16 << 20
+"""Bytes of the table of a chunk that is not this sweep's own: 8 KiB of metrics and a few of words in each of its 1,000 lines."""
 _MAX_JSON = 16 << 20
 """Bytes of books, of a round, of what points were made of: ranges of a million points at most, or as much as an object of the API holds."""
 
@@ -51,18 +54,27 @@ _MAX_JSON = 16 << 20
 class Shelf:
     """The objects of one sweep."""
 
-    def __init__(self, store: Store, prefix: str, together: Together) -> None:
+    def __init__(
+        self, store: Store, prefix: str, together: Together, note: Callable[[int], None] = lambda _size: None
+    ) -> None:
+        """``note`` is told how large each object is that was read, but for what Pods have left."""
         self._store = store
         self._prefix = prefix
         self._together = together
+        self._note = note
+
+    async def _text(self, key: str, limit: int) -> str | None:
+        text = await self._store.get_text(f"{self._prefix}/{key}", limit)
+        self._note(len(text or ""))
+        return text
 
     async def _json(self, key: str) -> Any:
-        text = await self._store.get_text(f"{self._prefix}/{key}", _MAX_JSON)
+        text = await self._text(key, _MAX_JSON)
         return json.loads(text) if text else None
 
     async def read_index(self) -> Index | None:
         """Return the index of the points, None when they are not (all) stored."""
-        text = await self._store.get_text(f"{self._prefix}/points/index.json", _MAX_JSON)
+        text = await self._text("points/index.json", _MAX_JSON)
         if text is None:
             return None
         return Index(PointsIndex.parse(text.encode()), str(json.loads(text).get("space") or ""))
@@ -103,7 +115,7 @@ class Shelf:
 
     async def read_chunk(self, ref: ChunkRef) -> Chunk | None:
         """Return a chunk of the points; None when it is not there, or is another one than the index says."""
-        text = await self._store.get_text(f"{self._prefix}/points/{ref.file}", MAX_CHUNK_BYTES)
+        text = await self._text(f"points/{ref.file}", MAX_CHUNK_BYTES)
         chunk = Chunk.of(ref.first, (text or "").encode())
         return chunk if chunk.ref == ref else None
 
@@ -175,9 +187,14 @@ class Shelf:
 
         return united(await self._together([of_chunk(first) for first in index.firsts(this.points)]))
 
-    async def read_table(self, first: int) -> str | None:
-        """Return the lines of the table of the chunk of points that begins there, as text."""
-        return await self._store.get_text(f"{self._prefix}/table/{_file(first)}")
+    async def read_table(self, first: int, limit: int = MAX_OBJECT) -> str | None:
+        """Return the lines of the table of the chunk of points that begins there, as text.
+
+        Raises:
+            TooLargeError: they have more bytes than that.
+            StoreError: the store does not answer.
+        """
+        return await self._text(f"table/{_file(first)}", limit)
 
     async def write_table(self, lines: Mapping[int, str], index: Index) -> None:
         """Put lines into the table."""

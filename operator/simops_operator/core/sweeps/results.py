@@ -3,7 +3,7 @@
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -24,8 +24,10 @@ MAX_ROW = 128 << 10
 SPARE_ROWS = 10_000
 """Lines of a file that are looked at beside three for each point, as a Pod looks at what its simulation has written."""
 _MAX_WORDS = 300
+_MAX_SECONDS = 1e10
 _WORDS = ("reason", "metricsError")
 _FIELDS = ("index", "exitCode", "seconds", "reason", "metricsCut", "metricsError")
+_ORIGIN = ("kind", "name", "uid", "index")
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,24 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
         if not _is_line(line) or line["index"] not in points or seen[line["index"]] > 1:
             continue
         seen[line["index"]] += 1
-        out.append(_known(line))
+        out.append(known(line))
     return tuple(out)
 
 
-def _known(line: Mapping[str, Any]) -> Line:
+def known(line: Mapping[str, Any]) -> Line:
+    """Return a line with the fields alone that a Pod may tell, its metrics as ``Compact``: as objects, what else it has could fill the memory."""
     kept = {name: line[name] for name in _FIELDS if isinstance(line.get(name), int | float | str)}
     kept |= {name: kept[name][:_MAX_WORDS] for name in _WORDS if isinstance(kept.get(name), str)}
     metrics = line.get("metrics")
     if isinstance(metrics, dict):
         numbers = {name: value for name, value in metrics.items() if finite(value) is not None}
-        shown = fitting(numbers, MAX_METRICS)
-        kept["metrics"] = _compact(shown)
+        shown, text = numbers, _compact(numbers)
+        if (
+            len(text.encode(errors="replace")) > MAX_METRICS
+        ):  # else all fit: to measure one by one takes ten times as long
+            shown = fitting(numbers, MAX_METRICS)
+            text = _compact(shown)
+        kept["metrics"] = text
         if len(shown) < len(numbers):
             kept["metricsCut"] = True
     return kept
@@ -135,9 +143,20 @@ def _compact(metrics: Mapping[str, Any]) -> Compact:
     return Compact(json.dumps(metrics, ensure_ascii=False, separators=(",", ":")))
 
 
-def compacted(line: Line) -> Line:
-    """Return a line of a table with its metrics as ``Compact``."""
-    return {**line, "metrics": _compact(line["metrics"])} if isinstance(line.get("metrics"), dict) else line
+def reusable(table: str, points: Container[int]) -> dict[int, Line]:
+    """Return the lines of a chunk of a table, by their points, that are about some points and tell of a success and where its files are.
+
+    Another sweep's table is not believed to be what the operator wrote: of each line there are known fields only, and one line for each point.
+    """
+    out: dict[int, Line] = {}
+    for line in each_line("\n".join(row for row in table.split("\n") if len(row) <= MAX_ROW)):
+        bundle = line.get("bundle")
+        if line["index"] not in points or line["exitCode"] != 0 or not bundle or not isinstance(bundle, str):
+            continue
+        origin = line["reused"] if isinstance(line.get("reused"), dict) else {}
+        told = {name: origin[name] for name in _ORIGIN if isinstance(origin.get(name), int | str)}
+        out[line["index"]] = {**known(line), "bundle": bundle, **({"reused": told} if told else {})}
+    return out
 
 
 def lines_of(message: Message, points: Indexes) -> tuple[Line, ...] | None:
@@ -200,7 +219,7 @@ class Gathered:
                     continue
                 (have_good if is_good else have_bad).add(index)
                 (succeeded if is_good else failed).append(index)
-                if is_good and isinstance(took := line.get("seconds"), int | float) and took >= 0:
+                if is_good and (took := _seconds(line)) is not None:
                     seconds, measured = seconds + took, measured + 1
                 unwritten[index] = table_line(line, this.number, pack)
                 size += len(unwritten[index])
@@ -215,9 +234,17 @@ class Gathered:
         return replace(self, unwritten={}, unwritten_size=0)
 
 
+def _seconds(line: Line) -> float | None:
+    """Return how long a point took; None when that is not told, or nothing that the sum of many could have in it."""
+    took = finite(line.get("seconds"))
+    return took if took is not None and 0 <= took <= _MAX_SECONDS else None
+
+
 def table_line(line: Line, number: int, pack: Pack) -> str:
     """Return a point's line of the table: its result, and where it comes from."""
     told = {name: value for name, value in line.items() if name != "reused"}  # that is not for a Pod to say
+    if _seconds(line) is None:
+        told.pop("seconds", None)
     told |= {name: harmless(told[name]) for name in _WORDS if isinstance(told.get(name), str)}
     whole = {**told, "round": number, "pack": pack.number, "bundle": pack.bundle}
     whole.setdefault("reason", (Reason.COMPLETED if line["exitCode"] == 0 else Reason.EXIT_CODE).value)
@@ -251,7 +278,7 @@ def results_in(table: str, this: Round) -> Results:
     for line in each_line(table):
         if line.get("round") == this.number and line["index"] in this.points:
             (good if line["exitCode"] == 0 else bad).append(line["index"])
-            if line["exitCode"] == 0 and isinstance(took := line.get("seconds"), int | float) and took >= 0:
+            if line["exitCode"] == 0 and (took := _seconds(line)) is not None:
                 seconds, measured = seconds + took, measured + 1
     return Results(Indexes.of((i, i) for i in good), Indexes.of((i, i) for i in bad), seconds, measured)
 
