@@ -7,7 +7,8 @@ from typing import Any
 import plotext
 
 from simops_cli.core.inputs import InputError
-from simops_cli.core.output import aligned, one_line
+from simops_cli.core.output import aligned
+from simops_io.texts import one_line
 
 _SIZE = (90, 25)
 _RAMP = ((0, 32, 76), (124, 123, 120), (255, 234, 70))

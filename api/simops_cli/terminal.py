@@ -8,7 +8,7 @@ from typing import Any
 
 from simops_cli.core import output
 from simops_cli.core.output import Form, Found
-from simops_crds.texts import escaped
+from simops_io.texts import escaped, one_line
 
 
 def out(text: str = "") -> None:
@@ -76,7 +76,7 @@ def table_of(table: Sequence[Sequence[str]]) -> Any:
     for head in table[0]:
         made.add_column(head, overflow="fold")
     for row in table[1:]:
-        made.add_row(*(Text(output.one_line(cell), style=_COLOURS.get(cell, "")) for cell in row))
+        made.add_row(*(Text(one_line(cell), style=_COLOURS.get(cell, "")) for cell in row))
     return made
 
 
@@ -101,7 +101,7 @@ class Bar:
     def at(self, done: float, total: float | None, words: str) -> None:
         """Say how far it is."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=done, total=total, description=output.one_line(words))
+            self._progress.update(self._task, completed=done, total=total, description=one_line(words))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ Whatever is in a value, a line stays one line: nobody can write a second one by 
 """
 
 import logging
-import re
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -15,6 +14,8 @@ from opentelemetry import trace
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from simops_io.texts import escaped, one_line
+
 LogFormat = Literal["json", "text"]
 Fields = Mapping[str, Any]
 
@@ -23,10 +24,6 @@ about: ContextVar[Fields] = ContextVar("about", default={})  # noqa: B039 - neve
 
 # Attributes that kopf puts onto records for its own use, and one that uvicorn does; k8s_ref becomes fields of its own.
 _FOREIGN = frozenset({"k8s_ref", "k8s_skip", "settings", "color_message"})
-# Line ends and those that change the order in which a text is shown, as in ``simops_crds.texts``, of which this package knows nothing.
-_ACTING = "\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-_CONTROL = re.compile(f"[\x00-\x0a{_ACTING}]")
-_ENDS = re.compile(f"[\x00-\x08{_ACTING}]")
 _OBJECT = ("namespace", "name", "uid")
 
 
@@ -96,7 +93,7 @@ class TextLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         """Return the line, without anything that could end it or steer a terminal."""
-        return _CONTROL.sub(_escaped, super().formatMessage(record))
+        return one_line(super().formatMessage(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - the library's name
         """Return the time as the JSON lines have it."""
@@ -105,12 +102,8 @@ class TextLines(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
         """Return a traceback."""
-        text = _ENDS.sub(_escaped, super().formatException(ei))
+        text = escaped(super().formatException(ei))
         return "\n".join(f"    {line}" for line in text.split("\n"))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
 
 
 def rfc3339(seconds: float) -> str:

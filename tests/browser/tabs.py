@@ -4,22 +4,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from browser.held import Held, Scheme
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from localcluster.browser import launch_options
 
 PATIENCE_MS = 30_000
+_DEFAULT_MS = 5_000
+"""Playwright's own."""
 Tabs = Callable[..., Held]
 """Opens a tab: of somebody with this token, who has signed in with it, or of nobody."""
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """Run Chromium, which is installed if it is missing. While it runs its event loop counts as running, and no other test can have one."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
-        yield browser
-        browser.close()
+def launched(patience_ms: int = PATIENCE_MS) -> Iterator[Browser]:
+    """Run Chromium, which is installed if it is missing, and let what is expected of its pages take some time: a busy machine, a page that tries again.
+
+    While it runs its event loop counts as running, and no other test can have one.
+    """
+    expect.set_options(timeout=patience_ms)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
+            yield browser
+            browser.close()
+    finally:
+        expect.set_options(timeout=_DEFAULT_MS)
 
 
 @contextmanager

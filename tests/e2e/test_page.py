@@ -38,12 +38,8 @@ HAS_A_SCORE = 'echo "a is $2, b is $4"; echo "{\\"score\\": $((10 * $2 + $4))}" 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser whose pages may take as long to show something as a cluster may take to do it."""
-    expect.set_options(timeout=PATIENCE_MS)
-    try:
-        with launched() as browser:
-            yield browser
-    finally:
-        expect.set_options(timeout=5_000)
+    with launched(PATIENCE_MS) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

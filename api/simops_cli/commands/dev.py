@@ -15,9 +15,10 @@ import typer
 
 from simops_cli import local, terminal
 from simops_cli.commands import common
-from simops_cli.core import contract, output, params, times
+from simops_cli.core import contract, params, times
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
+from simops_io.texts import one_line
 
 if TYPE_CHECKING:
     from simops_client.models import Scalar
@@ -146,11 +147,11 @@ def _tell(ended: local.Ended, left: local.Left, outputs: Path, log: Path, *, is_
     terminal.say(f"\n{_verdict(ended)}")
     terminal.say(f"files: {left.files}, {times.size(left.bytes)}, in {outputs}; log: {log}")
     for name, why in left.skipped:
-        terminal.say(f"  left out of the result: {output.one_line(name)}: {why}")
+        terminal.say(f"  left out of the result: {one_line(name)}: {why}")
     for name, value in left.metrics.items():
-        terminal.say(f"  {output.one_line(name)} = {value}")
+        terminal.say(f"  {one_line(name)} = {value}")
     if left.metrics_error:
-        terminal.say(f"  {output.one_line(left.metrics_error)}")
+        terminal.say(f"  {one_line(left.metrics_error)}")
     elif not left.metrics:
         terminal.say(
             "  no metrics: a metrics.json in $SIMOPS_OUTPUTS, names and numbers, fills a sweep's table and plots"

@@ -12,6 +12,7 @@ from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form, Found
 from simops_cli.ports import Backend, Filters
 from simops_client.errors import Unavailable
+from simops_io.texts import one_line
 
 _LOOK_SECONDS = 2.0
 
@@ -109,7 +110,7 @@ def _live(there: Backend, ids: list[str] | None, filters: Filters, *, sweeps: bo
             try:
                 found = _look(there, ids, filters, sweeps=sweeps)
             except Unavailable as error:
-                live.update(Text(output.one_line(f"{error.detail}; trying again …")))
+                live.update(Text(one_line(f"{error.detail}; trying again …")))
             else:
                 table = output.cells(found)
                 live.update(terminal.table_of(table) if table else Text("nothing yet"))

@@ -12,12 +12,13 @@ import simops_client
 from simops_cli import hints, terminal
 from simops_cli.commands import common
 from simops_cli.commands.logs import follow_log
-from simops_cli.core import exits, output, params, times
+from simops_cli.core import exits, params, times
 from simops_cli.core.exits import Exit
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Info, Order
 from simops_client.errors import NotFound
+from simops_io.texts import one_line
 
 
 def register(app: typer.Typer) -> None:
@@ -146,7 +147,7 @@ def _run(there: Backend, orders: Sequence[Order], form: Form, *, quiet: bool, wa
             if form in (Form.JSON, Form.YAML):
                 terminal.one(one, form)
             elif not quiet:
-                terminal.say(f"{one.id}: {one.status}{f' – {output.one_line(one.message)}' if one.message else ''}")
+                terminal.say(f"{one.id}: {one.status}{f' – {one_line(one.message)}' if one.message else ''}")
         worst = next((one for one in ended if one.status != "Succeeded"), ended[0])
         common.end_by(worst)
 
@@ -239,7 +240,7 @@ def wait(
         ended = [common.waited(there, identity, timeout, quiet=common.options(context).quiet) for identity in ids]
         for one in ended:
             if form in (Form.TABLE, Form.WIDE):
-                terminal.out(f"{one.id}: {one.status}{f' – {output.one_line(one.message)}' if one.message else ''}")
+                terminal.out(f"{one.id}: {one.status}{f' – {one_line(one.message)}' if one.message else ''}")
             else:
                 terminal.one(one, form)
             code = code or exits.of_phase(one.status)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import simops_client
 from simops_cli.core import times
 from simops_cli.core.params import written
-from simops_crds.texts import escaped
+from simops_io.texts import one_line
 
 if TYPE_CHECKING:
     from simops_client.models import JobInfo, Point, SweepInfo
@@ -93,11 +93,6 @@ def cells(found: Sequence[Found], *, wide: bool = False) -> list[list[str]]:
         return []
     columns = columns_of(found[0], wide=wide)
     return [list(columns), *([show(one) for show in columns.values()] for one in found)]
-
-
-def one_line(text: str) -> str:
-    """Return a text that a simulation may have chosen as one line of which no character acts on the terminal."""
-    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:

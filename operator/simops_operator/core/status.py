@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from simops_crds.names import FINAL_PHASES, ConditionType, Phase, Reason, key_prefix, kubernetes_job_name
-from simops_crds.texts import harmless
+from simops_io.texts import harmless
 from simops_operator.core.run import Run
 from simops_operator.core.views import PodView, Summary
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.names import Reason
-from simops_crds.texts import harmless
+from simops_io.texts import harmless
 from simops_io.untrusted import finite, parse
 from simops_operator.core.endings import START_FAILURES
 from simops_operator.core.sweeps.books import NOTHING, Results, Round, Why

@@ -2,9 +2,9 @@
 
 import re
 
-# Unicode's Bidi_Control: they let a text be shown in another order than it is read in. What only joins letters is left, names may need it.
-_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_ACTING = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_BIDI}]")
+# Control characters, line ends of Unicode, and its Bidi_Control, which lets a text be shown in another order than it is read in. What only joins
+# letters is left, names may need it.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def harmless(text: str) -> str:
@@ -15,3 +15,8 @@ def harmless(text: str) -> str:
 def escaped(text: str) -> str:
     r"""Return a text with each of these characters written out, such as ``\x1b``."""
     return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of which no character acts on the terminal."""
+    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
