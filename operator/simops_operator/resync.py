@@ -5,10 +5,11 @@ It also drives what no event announces: the TTL of finished objects and the expi
 
 import logging
 import time
+from functools import partial
 
 from simops_crds.names import EXPIRY_PREFIX, LABEL_JOB, LABEL_UID, OWNED_PREFIX, key_prefix
 from simops_io.untrusted import parse
-from simops_operator import metrics
+from simops_operator import due, metrics
 from simops_operator.cache import Cache, Key
 from simops_operator.clock import CLOCK
 from simops_operator.cluster import Cluster, KubeDict
@@ -72,7 +73,7 @@ class Resync:
             time.perf_counter() - begin,
         )
         try:
-            await self._expire()
+            await due.expire(self._store, EXPIRY_PREFIX, "artifacts", self._expire_one)
             await self._sweeps.expire()
             await self._remove_orphans(namespaces, alive)
             await self._sweeps.remove_orphans(namespaces, alive)
@@ -107,8 +108,8 @@ class Resync:
             self._cache.put_run(run)
         if run.uid not in self._cache.runs and run.uid not in self._cache.deleted:
             self._cache.finish(run.uid)  # events of its Job and Pods mean nothing
-        due = expiry_of(run, self._config)
-        seconds = (due - CLOCK.now()).total_seconds() if due is not None else None
+        ends = expiry_of(run, self._config)
+        seconds = (ends - CLOCK.now()).total_seconds() if ends is not None else None
         if seconds is not None and seconds < self._interval:
             self._cache.revisits.add(run.uid)
             await self._queue.add_later(Key(run.namespace, run.name, run.uid), seconds)
@@ -165,24 +166,9 @@ class Resync:
             await self._queue.add(Key(run.namespace, run.name, uid))
         await self._sweeps.take_pods(namespace, packs, known_packs)
 
-    async def _expire(self) -> None:
+    async def _expire_one(self, mark: due.Mark) -> None:
         """Remove artifacts whose time has come; the record stays and says so."""
-        now = int(CLOCK.now().timestamp())
-        for key in await self._store.list_keys(f"{EXPIRY_PREFIX}/"):
-            parts = key.split("/")
-            if len(parts) != 5 or not parts[1].isdecimal():
-                log.warning("%s in the store is no mark of ours and is left alone", key)
-                continue
-            _, due, namespace, name, uid = parts
-            if int(due) > now:
-                break
-            try:
-                await self._expire_one(key, namespace, name, uid)
-            except StoreError as error:  # of this run alone: the others' time has come, too
-                log.warning("%s/%s: its artifacts are due and were not removed: %s", namespace, name, error)
-
-    async def _expire_one(self, mark: str, namespace: str, name: str, uid: str) -> None:
-        prefix = key_prefix(namespace, name, uid)
+        prefix = key_prefix(mark.namespace, mark.name, mark.uid)
         record_key = f"{prefix}/record.json"
         text = await self._store.get_text(record_key)
         if text is not None:
@@ -193,28 +179,15 @@ class Resync:
             else:
                 await self._store.put_json(record_key, record | {"artifactsExpired": True})
         await self._store.delete_prefix(prefix, keep=record_key)
-        await self._store.delete(mark)
-        log.info("%s/%s: its artifacts have expired and were removed", namespace, name)
+        await self._store.delete(mark.key)
+        log.info("%s/%s: its artifacts have expired and were removed", mark.namespace, mark.name)
 
     async def _remove_orphans(self, namespaces: tuple[str, ...], alive: set[str]) -> None:
-        """Remove artifacts that were to go with their object and whose object is gone.
+        there = partial(self._is_there, alive)
+        await due.remove_orphans(self._store, OWNED_PREFIX, "artifacts", namespaces, key_prefix, there)
 
-        Other namespaces belong to other installations that share the bucket.
-        """
-        for key in await self._store.list_keys(f"{OWNED_PREFIX}/"):
-            parts = key.split("/")
-            if len(parts) != 4 or parts[1] not in namespaces:
-                continue
-            _, namespace, name, uid = parts
-            if uid in alive or uid in self._cache.runs or uid in self._cache.deleted:
-                continue
-            obj = await self._cluster.get_run(namespace, name)
-            if obj is not None and obj["metadata"]["uid"] == uid:
-                continue  # made after the LIST
-            try:
-                await self._store.delete_prefix(key_prefix(namespace, name, uid))
-                await self._store.delete(key)
-            except StoreError as error:  # of this run alone
-                log.warning("%s/%s: its artifacts are to go with it and were not removed: %s", namespace, name, error)
-            else:
-                log.info("%s/%s: its artifacts went with it, as spec.artifacts.deleteWithJob says", namespace, name)
+    async def _is_there(self, alive: set[str], namespace: str, name: str, uid: str) -> bool:
+        if uid in alive or uid in self._cache.runs or uid in self._cache.deleted:
+            return True
+        obj = await self._cluster.get_run(namespace, name)  # it may have been made after the LIST
+        return obj is not None and bool(obj["metadata"]["uid"] == uid)

@@ -1,10 +1,11 @@
 """Compare the cache of sweeps with a LIST, as ``resync.py`` does for jobs; also the TTL of finished sweeps and the expiry of their results."""
 
 import logging
+from functools import partial
 
 from simops_crds.names import LABEL_SWEEP, LABEL_UID, SWEEP_EXPIRY_PREFIX, SWEEP_OWNED_PREFIX, sweep_prefix
 from simops_io.untrusted import parse
-from simops_operator import metrics
+from simops_operator import due, metrics
 from simops_operator.cache import Key
 from simops_operator.clock import CLOCK
 from simops_operator.cluster import Cluster, KubeDict
@@ -13,7 +14,7 @@ from simops_operator.core.sweeps.plan import expiry_of
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.sweeps.views import PackPod, RoundJob, pack_pod, round_job
 from simops_operator.core.views import parse_time
-from simops_operator.store import Store, StoreError
+from simops_operator.store import Store
 from simops_operator.sweeps.cache import SweepCache
 from simops_operator.sweeps.uploads import remove_old
 from simops_operator.tolerant import view_or_none
@@ -74,8 +75,8 @@ class SweepResync:
             self._cache.put_sweep(sweep)
         elif sweep.uid not in self._cache.deleted:
             self._cache.finish(sweep.uid)  # events of its Jobs and Pods mean nothing
-        due = expiry_of(sweep, self._config)
-        seconds = (due - CLOCK.now()).total_seconds() if due is not None else None
+        ends = expiry_of(sweep, self._config)
+        seconds = (ends - CLOCK.now()).total_seconds() if ends is not None else None
         if seconds is not None and seconds < self._interval:
             self._cache.revisits.add(sweep.uid)
             await self._queue.add_later(Key(sweep.namespace, sweep.name, sweep.uid), seconds)
@@ -155,24 +156,12 @@ class SweepResync:
         Raises:
             StoreError: the store does not answer.
         """
-        now = int(CLOCK.now().timestamp())
-        for key in await self._store.list_keys(f"{SWEEP_EXPIRY_PREFIX}/"):
-            parts = key.split("/")
-            if len(parts) != 5 or not parts[1].isdecimal():
-                log.warning("%s in the store is no mark of ours and is left alone", key)
-                continue
-            _, due, namespace, name, uid = parts
-            if int(due) > now:
-                break
-            if uid in self._cache.sweeps:
-                continue  # it runs again
-            try:
-                await self._expire_one(key, int(due), namespace, name, uid)
-            except StoreError as error:  # of this sweep alone: the others' time has come, too
-                log.warning("%s/%s: its results are due and were not removed: %s", namespace, name, error)
+        await due.expire(self._store, SWEEP_EXPIRY_PREFIX, "results", self._expire_one)
 
-    async def _expire_one(self, mark: str, due: int, namespace: str, name: str, uid: str) -> None:
-        prefix = sweep_prefix(namespace, name, uid)
+    async def _expire_one(self, mark: due.Mark) -> None:
+        if mark.uid in self._cache.sweeps:
+            return  # it runs again
+        prefix = sweep_prefix(mark.namespace, mark.name, mark.uid)
         record_key = f"{prefix}/record.json"
         text = await self._store.get_text(record_key)
         try:
@@ -181,12 +170,14 @@ class SweepResync:
             log.warning("%s in the store is no record; it stays as it is", record_key)
             record = {}
         later = parse_time((record.get("artifacts") or {}).get("expirationTime"))
-        if later is None or later.timestamp() <= due + 1:  # else points were run again since, and it has another mark
+        if (
+            later is None or later.timestamp() <= mark.due + 1
+        ):  # else points were run again since, and it has another mark
             if record:
                 await self._store.put_json(record_key, record | {"artifactsExpired": True})
             await self._store.delete_prefix(prefix, keep=record_key)
-            log.info("%s/%s: its results have expired and were removed", namespace, name)
-        await self._store.delete(mark)
+            log.info("%s/%s: its results have expired and were removed", mark.namespace, mark.name)
+        await self._store.delete(mark.key)
 
     async def remove_orphans(self, namespaces: tuple[str, ...], alive: set[str]) -> None:
         """Remove results that were to go with their sweep and whose sweep is gone.
@@ -194,20 +185,11 @@ class SweepResync:
         Raises:
             ApiError, StoreError: something does not answer.
         """
-        for key in await self._store.list_keys(f"{SWEEP_OWNED_PREFIX}/"):
-            parts = key.split("/")
-            if len(parts) != 4 or parts[1] not in namespaces:
-                continue
-            _, namespace, name, uid = parts
-            if uid in alive or uid in self._cache.sweeps or uid in self._cache.deleted:
-                continue
-            obj = await self._cluster.get_sweep(namespace, name)
-            if obj is not None and obj["metadata"]["uid"] == uid:
-                continue  # made after the LIST
-            try:
-                await self._store.delete_prefix(sweep_prefix(namespace, name, uid))
-                await self._store.delete(key)
-            except StoreError as error:  # of this sweep alone
-                log.warning("%s/%s: its results are to go with it and were not removed: %s", namespace, name, error)
-            else:
-                log.info("%s/%s: its results went with it, as spec.artifacts.deleteWithJob says", namespace, name)
+        there = partial(self._is_there, alive)
+        await due.remove_orphans(self._store, SWEEP_OWNED_PREFIX, "results", namespaces, sweep_prefix, there)
+
+    async def _is_there(self, alive: set[str], namespace: str, name: str, uid: str) -> bool:
+        if uid in alive or uid in self._cache.sweeps or uid in self._cache.deleted:
+            return True
+        obj = await self._cluster.get_sweep(namespace, name)  # it may have been made after the LIST
+        return obj is not None and bool(obj["metadata"]["uid"] == uid)
