@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from simops_api.auth.caller import Caller
 from simops_api.errors import TOO_MANY, unavailable
+from simops_api.holds import PIECE, Hold, NoRoomError
 from simops_api.shares import Shares
 
 __all__ = [
@@ -149,10 +150,11 @@ class ByteStream(Response):
         self._body = body
         self._streams = streams
         self._caller = caller
+        self._hold: Hold | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until there is no more, the client leaves or the process stops."""
-        del scope
+        self._hold = scope.get("state", {}).get("hold")
         gone = False
         async with aclosing(self._body):
             with self._streams.slot(self._caller):
@@ -203,8 +205,19 @@ class EventStream(ByteStream):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.body", "body": f"retry: {RETRY_MS}\n\n".encode(), "more_body": True})
         async with aclosing(beating(self._body, self._streams.heartbeat_seconds, self._permit)) as beats:
-            async for part in beats:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+            # Without room the stream ends: its client comes again and goes on where it was.
+            with contextlib.suppress(NoRoomError):
+                async for part in beats:
+                    with self._counted(part):
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    @contextmanager
+    def _counted(self, part: bytes) -> Iterator[None]:
+        """Count events of many bytes as long as they wait for a slow reader."""
+        with ExitStack() as stack:
+            if self._hold is not None and len(part) > PIECE:
+                stack.enter_context(self._hold.another()).add(len(part))
+            yield
 
     async def _finish(self, send: Send, *, is_cut: bool) -> None:
         # A client that does not read must not hold up the process.

@@ -1,9 +1,16 @@
 """The history of changes: whoever goes on from a place in it misses no last state, or is told to read everything."""
 
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.test_api_serving import settings_of
 
 from simops_api.events.feed import Feed
+from simops_api.events.many import FeedQuery, Many
+from simops_api.holds import PIECE
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
 
 IDS = st.lists(st.sampled_from("abcdef"), max_size=60)
@@ -43,3 +50,15 @@ async def test_who_waits_is_told_of_a_change_and_forgotten_afterwards() -> None:
     feed.note(SIMULATION_JOB, ["a"])
     await feed.wait(0, 60)
     assert feed.since(0) == [(SIMULATION_JOB, "a")]
+
+
+async def test_events_of_long_objects_are_told_a_few_at_a_time() -> None:
+    document = json.dumps({"id": "x", "params": {"text": "y" * 100_000}}).encode()
+    index = SimpleNamespace(get=lambda _: SimpleNamespace(document=document, labels=()))
+    caches = SimpleNamespace(of=lambda _: SimpleNamespace(index=index))
+    many = Many(settings_of("none"), cast(Any, None), cast(Any, caches), Feed(), cast(Any, None))
+    changes = [(SIMULATION_JOB, f"lab.x{number}") for number in range(300)]
+    pieces = list(many._pieces(changes, FeedQuery(), {SIMULATION_JOB: frozenset({"lab"})}))
+    assert sum(piece.count(b"event: job\n") for piece in pieces) == 300
+    assert max(map(len, pieces)) < PIECE + 2 * len(document)
+    assert len(list(many._pieces([*changes[:3]], FeedQuery(), {SIMULATION_JOB: frozenset()}))) == 0

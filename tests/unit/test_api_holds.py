@@ -1,6 +1,7 @@
 """What answers hold of memory is counted: a page that is too much is refused, a table waits, and one caller has a part of what all have."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from typing import Any
 
@@ -15,6 +16,7 @@ from simops_api.auth.caller import ANONYMOUS, Caller
 from simops_api.errors import ProblemError
 from simops_api.holds import PIECE, SMALL_BYTES, Hold, NoRoomError, Room
 from simops_api.limits import AnswerLimit
+from simops_api.sse import EventStream, Streams
 
 ANN, BOB, EVE, DAN, FAY = (Caller(name) for name in ("ann", "bob", "eve", "dan", "fay"))
 MIB = 1 << 20
@@ -177,6 +179,19 @@ async def test_an_answer_that_is_made_while_it_is_sent_is_counted_by_who_makes_i
 
     sent = await Sent(room).of(StreamingResponse(parts(), headers={"Content-Length": str(5 * MIB)}))
     assert (sent.status, sum(map(len, sent.bodies)), sent.most) == (200, 5 * MIB, 0)
+
+
+async def test_a_stream_for_whose_events_there_is_no_room_ends_and_is_counted_as_long_as_they_wait() -> None:
+    room = Room(8 * MIB)
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        for size in (10, MIB, MIB, 3 * MIB, 10):
+            yield b"x" * size
+
+    sent = await Sent(room).of(EventStream(events(), Streams(4, 60), ANN))
+    assert (sent.status, sent.most, len(room.shares)) == (200, MIB, 0)
+    assert b"".join(sent.bodies).count(b"x") == 10 + 2 * MIB
+    assert sent.messages[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 async def test_what_everybody_may_read_is_not_counted() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from simops_api.auth.permit import Permit, check_seconds
 from simops_api.caches import Caches
 from simops_api.errors import ProblemError
 from simops_api.events.feed import Feed
+from simops_api.holds import PIECE
 from simops_api.jobs.ids import parse_id
 from simops_api.jobs.models import LabelFilter, NamespaceQuery
 from simops_api.scopes import scopes_of
@@ -22,7 +23,6 @@ from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 
 _GATHER_SECONDS = 0.1
 """Changes that follow each other so quickly are told together."""
-_BATCH = 200
 _ENDS = {401: "Unauthorized", 403: "Forbidden"}
 """Why a stream ends, by the status with which it would not be begun any more."""
 _KINDS = (SIMULATION_JOB, SIMULATION_SWEEP)
@@ -89,9 +89,8 @@ class Many:
             now = self._feed.last
             if found is None:
                 yield event("{}", name="resync", id=self._feed.place(now))
-            for first in range(0, len(found or ()), _BATCH):
-                told = [self._told(one, query, scopes) for one in (found or [])[first : first + _BATCH]]
-                yield b"".join(event(data, name=name) for name, data in filter(None, told))
+            for events in self._pieces(found or (), query, scopes):
+                yield events
             if found:
                 # The place is told once all of them are.
                 yield event("{}", name="place", id=self._feed.place(now))
@@ -105,6 +104,20 @@ class Many:
                 return
             if renewed is not None and renewed != scopes:
                 scopes, number = renewed, None
+
+    def _pieces(
+        self, changes: Iterable[tuple[Kind, str]], query: FeedQuery, scopes: dict[Kind, frozenset[str]]
+    ) -> Iterator[bytes]:
+        """Yield the events of changes, some at a time: each may have a megabyte."""
+        some, size = list[bytes](), 0
+        for told in filter(None, (self._told(one, query, scopes) for one in changes)):
+            some.append(event(told[1], name=told[0]))
+            size += len(some[-1])
+            if size >= PIECE:
+                yield b"".join(some)
+                some, size = [], 0
+        if some:
+            yield b"".join(some)
 
     def _told(
         self, change: tuple[Kind, str], query: FeedQuery, scopes: dict[Kind, frozenset[str]]
