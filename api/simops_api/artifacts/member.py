@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
 from simops_api.artifacts.directory import (
     LOCAL_HEADER_BYTES,
@@ -18,10 +18,13 @@ from simops_api.artifacts.directory import (
 from simops_api.store import Store, StoredObject
 
 _CHUNK = 1 << 18
+MAX_FILES = 150_000
+"""Files of a bundle that are looked at: while they are listed they take some 200 MB as objects."""
 _MAX_DIRECTORY = 16 << 20
-"""Bytes of a directory that are read: that of about 150,000 files, of which the gateway then holds about 100 MB for a second."""
+"""Bytes of a directory that are read."""
 _KEPT_MEMBERS = 200_000
-_READERS = 2
+_ENTRY = b"PK\1\2"
+"""What each entry of a directory begins with."""
 
 
 class TooManyFilesError(Exception):
@@ -34,10 +37,11 @@ class Bundles:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: OrderedDict[tuple[str, str], Mapping[str, Member]] = OrderedDict()
-        self._reading = asyncio.Semaphore(_READERS)
+        self.one_large = asyncio.Lock()
+        """Held by who makes objects of a long directory or manifest: of one at a time there is memory."""
 
-    async def directory(self, bundle: StoredObject) -> Mapping[str, Member]:
-        """Return the files of a bundle by their paths.
+    async def directory(self, bundle: StoredObject, *, has_turn: bool = False) -> Mapping[str, Member]:
+        """Return the files of a bundle by their paths. ``has_turn``: whether who asks holds ``one_large``.
 
         Raises:
             StoreError: the store does not answer.
@@ -46,26 +50,34 @@ class Bundles:
         """
         key = (bundle.key, bundle.etag)
         if (known := self._kept.get(key)) is None:
-            async with self._reading:
-                known = self._kept.get(key) or await self._read(bundle)
-            self._kept[key] = known
+            known = self._kept[key] = await self._read(bundle, has_turn=has_turn)
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and sum(len(d) + 1 for d in self._kept.values()) > _KEPT_MEMBERS:
             self._kept.popitem(last=False)
         return known
 
-    async def _read(self, bundle: StoredObject) -> Mapping[str, Member]:
+    async def _read(self, bundle: StoredObject, *, has_turn: bool) -> Mapping[str, Member]:
         start = max(0, bundle.size - TAIL_BYTES)
         tail = await self._piece(bundle.key, start, bundle.size - start)
+        try:
+            return await asyncio.to_thread(directory_of, tail, bundle.size)
+        except IncompleteError as error:
+            further = error.start
+        async with nullcontext() if has_turn else self.one_large:
+            return self._kept.get((bundle.key, bundle.etag)) or await self._read_long(bundle, start, tail, further)
+
+    async def _read_long(self, bundle: StoredObject, start: int, tail: bytes, further: int) -> Mapping[str, Member]:
         while True:
-            try:
-                return await asyncio.to_thread(directory_of, tail, bundle.size)
-            except IncompleteError as error:
-                further = error.start
             if bundle.size - further > _MAX_DIRECTORY:
                 raise TooManyFilesError
             tail = await self._piece(bundle.key, further, start - further) + tail
             start = further
+            if tail.count(_ENTRY) > MAX_FILES:
+                raise TooManyFilesError
+            try:
+                return await asyncio.to_thread(directory_of, tail, bundle.size)
+            except IncompleteError as error:
+                further = error.start
 
     async def _piece(self, key: str, start: int, length: int) -> bytes:
         async with aclosing(self._store.read(key, start, length)) as chunks:

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from simops_api.artifacts.media import ZIP, disposition
 from simops_api.artifacts.models import ArtifactList
 from simops_api.artifacts.transfer import answer, begun
-from simops_api.deps import Downloading, Gateway, SignedIn
+from simops_api.deps import Downloading, Gateway, Holding, SignedIn
 from simops_api.errors import MEDIA_TYPE, RESPONSES, TOO_MANY
 
 router = APIRouter(prefix="/jobs", tags=["results"], responses=RESPONSES | TOO_MANY, dependencies=[Downloading])
@@ -68,9 +68,9 @@ async def job_result(job_id: str, request: Request, gateway: Gateway, caller: Si
 
 @router.head("/{job_id}/artifacts", include_in_schema=False)
 @router.get("/{job_id}/artifacts", response_model=ArtifactList, responses=_GONE)
-async def list_artifacts(job_id: str, gateway: Gateway, caller: SignedIn) -> Response:
+async def list_artifacts(job_id: str, gateway: Gateway, caller: SignedIn, hold: Holding) -> Response:
     """List the files of a job with their sizes and checksums, and say what was left out and why."""
-    listing = await gateway.artifacts.listing(await gateway.lookup.find(caller, job_id))
+    listing = await gateway.artifacts.listing(await gateway.lookup.find(caller, job_id), hold)
     return Response(listing, 200, {"Cache-Control": "private, no-cache"}, "application/json")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 from simops_api.artifacts.directory import BundleError, Member, is_path
 from simops_api.artifacts.media import ZIP, disposition, media_type
-from simops_api.artifacts.member import Bundles, TooManyFilesError
+from simops_api.artifacts.member import MAX_FILES, Bundles, TooManyFilesError
 from simops_api.artifacts.merged import Merger, Part
 from simops_api.artifacts.transfer import Content
 from simops_api.errors import ProblemError
+from simops_api.holds import Hold
 from simops_api.jobs.lookup import Found
 from simops_api.records import seconds_of
 from simops_api.settings import Settings
@@ -27,9 +28,12 @@ from simops_io.untrusted import finite, parse
 log = logging.getLogger(__name__)
 
 JOBS_PATH = "/api/v1/jobs"
+_SMALL_MANIFEST = 256 << 10
 _MAX_MANIFEST = 8 << 20
 _MAX_PARTS = 1_000_000
-"""Bytes and values of a manifest that is read, one at a time: that of 150,000 files. Of a longer one the directory of the zip tells the files."""
+"""Bytes of a manifest that is read, beside others and one at a time, and values in it. Of a longer one the directory of the zip tells the files."""
+_FILE_BYTES = 300
+"""Of a file in a list, beside its path, which stands there twice."""
 _TOO_MANY = "it has too many files to list them or to send one of them; take the whole result"
 
 
@@ -39,7 +43,6 @@ class Artifacts:
     def __init__(self, settings: Settings, store: Store, now: Callable[[], float] = time.time) -> None:
         self._store = store
         self._bundles = Bundles(store)
-        self._one_manifest = asyncio.Lock()
         self.merger = Merger(store, self._bundles)
         self._has_public_address = bool(settings.store_public_endpoint)
         self._url_seconds = settings.store_url_seconds
@@ -113,37 +116,35 @@ class Artifacts:
         return str(key)
 
     # The list
-    async def listing(self, found: Found) -> bytes:
+    async def listing(self, found: Found, hold: Hold) -> bytes:
         """Return the list of files as JSON (``models.ArtifactList``).
 
         Raises:
-            ProblemError, StoreError: as for ``result``.
+            ProblemError, StoreError: as for ``result``; 429, 503 there is no room for it.
         """
         bundle = await self._bundle(found)
-        async with self._one_manifest:  # until nothing is left of it but the answer
-            manifest = await self._manifest(bundle)
+        stored = await self._store.stat(f"{bundle.key.removesuffix('.zip')}.json")
+        if stored is not None and stored.size <= _SMALL_MANIFEST:
+            if (manifest := await self._manifest(stored)) is not None:
+                return await _listing(found, bundle, manifest, hold)
+            stored = None
+        async with self._bundles.one_large:  # until nothing is left of it but the answer
+            manifest = await self._manifest(stored) if stored is not None else None
             if manifest is None:
-                members = await self._directory(found, bundle)
+                members = await self._directory(found, bundle, has_turn=True)
                 entries = [{"path": m.path, "bytes": m.bytes, "crc32": f"{m.crc32:08x}"} for m in members.values()]
                 manifest = {"entries": entries}
-            if found.folder:
-                manifest = _below(manifest, found.folder)
-            # In a thread, since a hundred thousand files take a while to word.
-            return await asyncio.to_thread(_listed, found, bundle, manifest)
+            return await _listing(found, bundle, manifest, hold)
 
-    async def _manifest(self, bundle: StoredObject) -> dict[str, Any] | None:
-        key = f"{bundle.key.removesuffix('.zip')}.json"
-        stored = await self._store.stat(key)
-        if stored is None:
-            return None
+    async def _manifest(self, stored: StoredObject) -> dict[str, Any] | None:
         if stored.size > _MAX_MANIFEST:
             return None
-        text = await self._store.get(key)
+        text = await self._store.get(stored.key)
         return await asyncio.to_thread(_parsed, text) if text is not None else None
 
-    async def _directory(self, found: Found, bundle: StoredObject) -> dict[str, Member]:
+    async def _directory(self, found: Found, bundle: StoredObject, *, has_turn: bool = False) -> Mapping[str, Member]:
         try:
-            return dict(await self._bundles.directory(bundle))
+            return await self._bundles.directory(bundle, has_turn=has_turn)
         except TooManyFilesError as error:
             raise ProblemError(409, _TOO_MANY) from error
         except BundleError as error:
@@ -174,6 +175,15 @@ class Artifacts:
             raise _damaged(found, error) from error
 
 
+async def _listing(found: Found, bundle: StoredObject, manifest: dict[str, Any], hold: Hold) -> bytes:
+    if found.folder:
+        manifest = _below(manifest, found.folder)
+    named = [*manifest["entries"], *(manifest.get("skippedEntries") or [])]
+    hold.add(sum(_FILE_BYTES + 2 * len(str(entry["path"])) for entry in named))
+    # In a thread, since a hundred thousand files take a while to word.
+    return await asyncio.to_thread(_listed, found, bundle, manifest)
+
+
 def _below(manifest: dict[str, Any], folder: str) -> dict[str, Any]:
     """Return the part of a manifest that is about one folder, with paths in it."""
 
@@ -191,7 +201,7 @@ def _damaged(found: Found, error: BundleError) -> ProblemError:
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
     """Return a manifest, None if this is none."""
-    if sum(map(text.count, (b",", b"[", b"{"))) > _MAX_PARTS:
+    if text.count(b"{") > MAX_FILES or sum(map(text.count, (b",", b"[", b"{"))) > _MAX_PARTS:
         return None
     try:
         value = parse(text)
@@ -215,23 +225,28 @@ def _is_file(entry: Any) -> bool:
 def _listed(found: Found, bundle: StoredObject, manifest: dict[str, Any]) -> bytes:
     own = f"{JOBS_PATH}/{found.id}"
     artifacts = found.fields.get("artifacts") or {}
-    files = [
-        {
-            **{name: entry[name] for name in ("path", "bytes", "crc32", "sha256") if name in entry},
-            "media_type": media_type(entry["path"]),
-            "href": f"{own}/artifacts/{quote(entry['path'], errors='replace')}",
-        }
+    # Entry by entry into bytes: as one text a single character beyond the BMP would take four times as much for all of it.
+    files = b",".join(
+        _json(
+            {
+                **{name: entry[name] for name in ("path", "bytes", "crc32", "sha256") if name in entry},
+                "media_type": media_type(entry["path"]),
+                "href": f"{own}/artifacts/{quote(entry['path'], errors='replace')}",
+            }
+        )
         for entry in manifest["entries"]
         if is_path(entry["path"])  # who forges a manifest shall not say where a link leads
-    ]
-    whole = {
-        "job": found.id,
-        "files": files,
-        "skipped": [{"path": s["path"], "why": s["why"]} for s in manifest.get("skippedEntries") or []],
+    )
+    skipped = b",".join(_json({"path": s["path"], "why": s["why"]}) for s in manifest.get("skippedEntries") or [])
+    rest = {
         "partial": bool(artifacts.get("partial")),
         "bundle": {"href": f"{own}/result", "bytes": bundle.size}
         | ({"sha256": artifacts["sha256"]} if artifacts.get("sha256") else {}),
     }
     if artifacts.get("log"):
-        whole["log"] = {"href": f"{own}/logs"}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        rest["log"] = {"href": f"{own}/logs"}
+    return b'{"job":%b,"files":[%b],"skipped":[%b],%b' % (_json(found.id), files, skipped, _json(rest)[1:])
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
