@@ -281,6 +281,14 @@ BAD_JOBS = (
         "must not start with system-",
     ),
     Bad("a priority class with a blank", job(priorityClassName="very high"), "spec.priorityClassName", "PriorityClass"),
+    Bad("a node label's long key", job(nodeSelector={f"{'a.' * 200}b/c": ""}), "spec.nodeSelector", "317 characters"),
+    Bad("a note of a long name", job(metadata={"a" * 254: "b"}), "spec.metadata", "253 characters"),
+    Bad(
+        "a resource of a long name",
+        job(resources={"limits": {f"{'a.' * 200}b/c": 1}}),
+        "spec.resources.limits",
+        "317 characters",
+    ),
     Bad("a node label's key with a blank", job(nodeSelector={"disk type": "ssd"}), "spec.nodeSelector", "label's key"),
     Bad("a node label's value with a blank", job(nodeSelector={"disk": "s s"}), "spec.nodeSelector", "label's value"),
     Bad(

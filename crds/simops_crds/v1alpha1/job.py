@@ -7,8 +7,10 @@ from pydantic import Field, StrictBool, StringConstraints
 
 from simops_crds.base import Model, Parameters, ProcessText, Quantity, Rule
 
+MAX_KEY = 317
+"""Characters of a label's key: a domain, a slash and a name. A schema cannot bound keys, and an object could be a megabyte of one."""
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
-LabelKey = Annotated[str, StringConstraints(max_length=317)]
+LabelKey = Annotated[str, StringConstraints(max_length=MAX_KEY)]
 ShortText = Annotated[str, StringConstraints(max_length=1024)]
 Argument = Annotated[ProcessText, StringConstraints(max_length=4096)]
 ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
@@ -49,10 +51,16 @@ class EnvVar(Model):
     """Value of the variable."""
 
 
+def _keys_rule(field: str, most: int = MAX_KEY) -> Rule:
+    expression = f"!has(self.{field}) || self.{field}.all(k, k.size() <= {most})"
+    return Rule(expression, f"each key of {field} has at most {most} characters", field)
+
+
 def _resource_rules(field: str) -> tuple[Rule, ...]:
     absent = f"!has(self.{field})"
     value = f"string(self.{field}[k])"
     return (
+        _keys_rule(field),
         Rule(
             f"{absent} || self.{field}.all(k, k.matches('{RESOURCE_NAME}'))",
             f"{field} has an unknown resource: use cpu, memory, ephemeral-storage, hugepages-<size> or a name with a domain such as nvidia.com/gpu",
@@ -181,6 +189,8 @@ class RunSpec(Model):
             "priorityClassName must not start with system-: those classes are for what the cluster itself needs, and evict everything else",
             "priorityClassName",
         ),
+        _keys_rule("metadata", 253),
+        _keys_rule("nodeSelector"),
         Rule(
             f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches('{LABEL_KEY}'))",
             "each key of nodeSelector must be a label's key, such as disktype or topology.kubernetes.io/zone",
