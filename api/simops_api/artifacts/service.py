@@ -15,7 +15,7 @@ from simops_api.artifacts.media import ZIP, disposition, media_type
 from simops_api.artifacts.member import MAX_FILES, Bundles, TooManyFilesError
 from simops_api.artifacts.merged import Merger, Part
 from simops_api.artifacts.transfer import Content
-from simops_api.errors import ProblemError
+from simops_api.errors import ProblemError, unavailable
 from simops_api.holds import Hold
 from simops_api.jobs.lookup import Found
 from simops_api.records import seconds_of
@@ -104,6 +104,8 @@ class Artifacts:
         ):  # first: of a point the table, which names the bundle, is gone too
             raise ProblemError(410, f"the result of job {found.id} expired at {artifacts['expirationTime']}")
         key = artifacts.get("bundle")
+        if not key and found.is_unwritten:
+            raise unavailable(f"what job {found.id} has left is being written down: ask again in some seconds")
         if not key:
             why = f" ({reason})" if (reason := found.fields.get("reason")) else ""
             raise ProblemError(409, f"job {found.id} has no result: it ended as {found.phase}{why} and left no bundle")

@@ -18,7 +18,7 @@ from simops_api.sweeps.points import Place, Row, place_of, point_document, split
 from simops_api.sweeps.records import SweepRecord
 from simops_api.sweeps.shelf import Shelf
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP
-from simops_crds.names import FINAL_PHASES
+from simops_crds.names import FINAL_PHASES, Phase
 from simops_io import logs
 
 
@@ -41,6 +41,8 @@ class Found:
     """Of a point: where in its bundle its files are, with a slash at the end, if others are in it too."""
     place: Place | None = None
     """Of a point: where in the store its bundle is."""
+    is_unwritten: bool = False
+    """Of a point: whether it has ended, and what it has left is not written into the table of its sweep yet."""
 
     @property
     def finished(self) -> bool:
@@ -52,6 +54,9 @@ class Found:
         """The document, parsed."""
         parsed: dict[str, Any] = json.loads(self.document)
         return parsed
+
+
+_LEAVES = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 
 class Lookup:
@@ -175,6 +180,8 @@ def _found_point(sweep: SweepRecord, row: Row) -> Found:
         point_document(sweep, row.index, row),
         folder=place.folder,
         place=place,
+        # A cancelled one may have left nothing. When its sweep has finished the table is whole.
+        is_unwritten=row.status in _LEAVES and row.result is None and sweep.phase not in FINAL_PHASES,
     )
 
 

@@ -15,6 +15,8 @@ from simops_api.sse import event
 POD = "point"
 """What stands for a Pod in the places of such a log."""
 _LOOK_SECONDS = 10.0
+_UNWRITTEN_LOOKS = 6
+"""The operator writes down what has ended every ten seconds; the log is in the store already, but where is not known before."""
 
 Read = Callable[[Found], Awaitable[AsyncGenerator[bytes, None]]]
 
@@ -33,6 +35,9 @@ async def point_events(run: Track, place: Position | None, read: Read) -> AsyncG
             told = now
             yield now
         await run.wait(None, _LOOK_SECONDS)
+    for _ in range(_UNWRITTEN_LOOKS):
+        if run.found.is_unwritten and not run.gone:
+            await run.wait(None, _LOOK_SECONDS)
     yield said("attempt", {"attempt": 1, "pod": run.found.pod or ""})
     try:
         body = await read(run.found)

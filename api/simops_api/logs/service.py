@@ -208,9 +208,11 @@ class Logs:
         async def read(now: Found) -> AsyncGenerator[bytes, None]:
             return (await self._point_text(now, number, None, timestamps=False)).body
 
+        is_there = found.finished and not found.is_unwritten
+
         async def events() -> AsyncGenerator[bytes, None]:
             async with AsyncExitStack() as stack:
-                first = await stack.enter_async_context(aclosing(await read(found))) if found.finished else None
+                first = await stack.enter_async_context(aclosing(await read(found))) if is_there else None
                 yield b""
 
                 async def body(now: Found) -> AsyncGenerator[bytes, None]:
