@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from builders import at, bundle_message, ended, job, pod, run, running, running_pod, time_of, waiting
+from builders import at, bundle_message, ended, job, pod, run, run_object, running, running_pod, time_of, waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simops_operator.core.record import record_of
+from simops_operator.core.run import run_of
 from simops_operator.core.views import job_view, parse_summary, pod_view, summary_in
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -114,3 +115,11 @@ class TestASummaryThatSomebodyElseHasWritten:
         assert len(found.error) + len(found.sha256) + len(found.metrics_note) < 3000
         assert parse_summary(json.dumps({"bundle": long})) is None
         assert parse_summary(json.dumps({"bundle": 3})) is None
+
+
+@pytest.mark.parametrize("spec", [{"metadata": {"a" * 1_000_000: "b"}}, {"params": {"b" * 1_000_000: []}}])
+def test_of_a_long_name_the_words_about_a_spec_that_is_refused_keep_the_beginning(spec: dict[str, Any]) -> None:
+    run = run_of(run_object(**spec))
+    assert run.spec is None
+    assert run.invalid.startswith("spec.")
+    assert len(run.invalid) < 2000

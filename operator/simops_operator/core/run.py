@@ -42,6 +42,9 @@ class Owner:
         return parse((self.metadata.get("annotations") or {}).get(ANNOTATION_TRACEPARENT))
 
 
+_MAX_PART, _MAX_WORDS = 253, 512
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run(Owner):
     """One SimulationJob."""
@@ -55,8 +58,9 @@ def problem_of(obj: KubeObject, model: type[Model]) -> tuple[Any, str]:
         return model.model_validate(obj.get("spec") or {}), ""
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in ("spec", *first["loc"]))
-        return None, f"{path}: {first['msg']}"
+        # A name within the object may be a megabyte, and the words are kept as long as the run is not finished.
+        path = ".".join(str(part)[:_MAX_PART] for part in ("spec", *first["loc"]))
+        return None, f"{path}: {first['msg'][:_MAX_WORDS]}"
 
 
 def common_of(obj: KubeObject) -> dict[str, Any]:
