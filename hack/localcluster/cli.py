@@ -9,8 +9,7 @@ from localcluster import providers
 from localcluster.golang import COMPONENTS, OTHER_KUBERNETES, TOOLS, tool
 from localcluster.paths import cluster_paths
 from localcluster.progress import StepError, say, tail
-
-DEFAULT_NAME = "simops"
+from localcluster.providers import DEFAULT_NAME
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,11 +8,13 @@ import os
 from pathlib import Path
 
 from localcluster import kindprovider, machine, native
+from localcluster.golang import tool
 from localcluster.paths import cluster_names, cluster_paths, image_archive
 from localcluster.progress import StepError, say
 from localcluster.state import read_state
 
 GIVEN = "SIMOPS_KUBECONFIG"
+DEFAULT_NAME = "simops"
 
 
 def given_kubeconfig(explicit: Path | None = None) -> Path | None:
@@ -103,18 +105,42 @@ def clusters() -> list[str]:
     return cluster_names()
 
 
+def running() -> list[str]:
+    """Return the names of the clusters of this machine that can take images, those that somebody has made with kind itself among them."""
+    native_ones = [(name, read_state(cluster_paths(name))) for name in clusters()]
+    found = {
+        name
+        for name, state in native_ones
+        if state is not None and state.scope == "node" and state.process is not None and machine.alive(state.process)
+    }
+    if kindprovider.docker_answers():
+        found |= set(kindprovider.existing(tool("kind")))
+    return sorted(found)
+
+
+def how_to_start(name: str) -> str:
+    """Return the command that makes or mends a cluster with SimOps in it."""
+    return "`make up`" if name == DEFAULT_NAME else f"`make up CLUSTER={name}`"
+
+
+def _absent(name: str) -> list[str]:
+    others = clusters()
+    there = [f"There are: {', '.join(others)}"] if others else []
+    return [f"No cluster {name}: {how_to_start(name)} makes one", *there]
+
+
 def status(name: str) -> tuple[list[str], bool]:
     """Return what there is to say about a cluster, and whether all is well."""
     if existing := given_kubeconfig():
         return [f"given: {existing}"], True
     provider = provider_of(name)
     if provider is None:
-        return [f"no cluster {name}"], False
+        return _absent(name), False
     if provider == "kind":
         return [f"{name}: kind, kubeconfig {cluster_paths(name).kubeconfig}"], True
     state = read_state(cluster_paths(name))
     if state is None:
-        return [f"no cluster {name}"], False
+        return _absent(name), False
     spec = native.spec_for(name, state.slot, Path("/"))
     wanted = native.wanted_components(spec, state.scope, Path("volumes"))
     running = machine.programs(state.process) if state.process else set()

@@ -68,11 +68,14 @@ def show(command: Sequence[str]) -> bool:
 def status(name: str) -> bool:
     """Print what there is: the cluster, SimOps in it, its jobs, and the images; say whether all is well."""
     lines, healthy = providers.status(name)
+    if not healthy:  # what is wrong stands last, where it is seen above the error of `make`
+        images.show()
+        print("\n".join(lines))
+        return False
     print("\n".join(lines))
-    if healthy:
-        cluster = installation.Cluster(name, providers.kubeconfig(name))
-        healthy = show(cluster.kubectl("get", "pods", f"--namespace={installation.NAMESPACE}"))
-        healthy &= show(cluster.kubectl("get", "simulationjobs,simulationsweeps", "--all-namespaces"))
+    cluster = installation.Cluster(name, providers.kubeconfig(name))
+    healthy = show(cluster.kubectl("get", "pods", f"--namespace={installation.NAMESPACE}"))
+    healthy &= show(cluster.kubectl("get", "simulationjobs,simulationsweeps", "--all-namespaces"))
     images.show()
     return healthy
 

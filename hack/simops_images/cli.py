@@ -13,6 +13,7 @@ from localcluster.golang import tool
 from localcluster.images import write_archive
 from localcluster.paths import cache, image_archive
 from localcluster.progress import StepError, say
+from localcluster.providers import DEFAULT_NAME
 from simops_assets import build as assets
 from simops_images import engines, own, testbox
 from simops_images.catalogue import IMAGES, MINIO, OTHERS, TARGETS, TESTBOX, key_of, name_of
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     load = commands.add_parser("load", help=about, description=about)
     load.add_argument("name", metavar="NAME", help=f"what Pods call it, for example {own.LOCAL}oscillator:1")
     load.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with the Dockerfile")
-    load.add_argument("--cluster", default="simops", help="which cluster (default: %(default)s)")
+    load.add_argument("--cluster", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
     load.add_argument("--build-only", action="store_true", help="do not load it; print its docker-archive's path")
     load.add_argument("--engine", choices=["docker", "buildah"], help="do not choose by what is there")
     listing = "Print the name and archive of each image."
@@ -108,6 +109,8 @@ def build_all(
 def load_own(arguments: argparse.Namespace) -> None:
     """Build a folder of somebody's own, and load it into a cluster."""
     own.checked(arguments.name, arguments.folder)
+    if not arguments.build_only:
+        own.expect(arguments.cluster)
     build_all([TESTBOX])
     with one_at_a_time(cache() / "images"):
         # The base without a registry is given, so that none is made.

@@ -13,6 +13,8 @@ BASE = name_of(TESTBOX)
 """busybox and nothing else: a base image that needs no registry."""
 LOCAL = "localhost/"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+# A registry that was asked for a base image, by its API's version 2, and did not answer; what a step of the build asks for is somewhere else.
+_UNREACHABLE = re.compile(r"/v2/.*(?:dial tcp|timeout|deadline exceeded)")
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -35,6 +37,27 @@ def checked(name: str, folder: Path) -> str:
     except FileNotFoundError as error:
         msg = f"there is no {folder / 'Dockerfile'}: it says what the image is made of"
         raise StepError(msg) from error
+    except NotADirectoryError as error:
+        msg = f"{folder} is a file: give the folder that has the Dockerfile"
+        raise StepError(msg) from error
+
+
+def expect(cluster: str) -> None:
+    """See that a cluster of this machine runs, before anything is built for it.
+
+    Raises:
+        StepError: it does not run; the message has those that do.
+    """
+    if providers.given_kubeconfig():
+        return
+    names = providers.running()
+    if cluster in names:
+        return
+    if names:
+        msg = f"no cluster {cluster} runs here. Running: {', '.join(names)}; say --cluster NAME"
+    else:
+        msg = f"no cluster {cluster} runs here, and no other: {providers.how_to_start(cluster)} starts it"
+    raise StepError(msg)
 
 
 def build(name: str, folder: Path, engine: engines.Engine, base: Path) -> Path:
@@ -48,7 +71,13 @@ def build(name: str, folder: Path, engine: engines.Engine, base: Path) -> Path:
     archive = image_archive(name)
     part = archive.with_suffix(".part")
     part.unlink(missing_ok=True)
-    engine.build_folder(folder, name, part)
+    try:
+        engine.build_folder(folder, name, part)
+    except StepError as error:
+        if not _UNREACHABLE.search(str(error)):
+            raise
+        msg = f"{error}\nNo registry could be reached from here. `FROM {BASE}` (busybox) and `FROM scratch` need none."
+        raise StepError(msg) from error
     part.replace(archive)
     return archive
 

@@ -11,6 +11,7 @@ from localcluster.machine import Process
 from localcluster.paths import cluster_paths
 from localcluster.progress import StepError
 from localcluster.state import State
+from simops_demo import cli as demo
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +209,19 @@ def test_with_docker_new_clusters_of_kind_get_the_projects_settings() -> None:
 def test_an_unknown_cluster_is_an_error_that_says_how_to_start_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["kubeconfig", "--name", "lab"]) == 1
     assert "hack/cluster up --name lab" in capsys.readouterr().err
+
+
+def test_the_status_of_no_cluster_says_how_to_make_it_and_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--name", "lab"]) == 1
+    assert capsys.readouterr().out == "No cluster lab: `make up CLUSTER=lab` makes one\n"
+    remember("other")
+    assert cli.main(["status"]) == 1
+    assert capsys.readouterr().out == "No cluster simops: `make up` makes one\nThere are: other\n"
+
+
+def test_what_is_wrong_is_the_last_line_of_make_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.main(["--status", "--cluster", "lab"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("No cluster lab")
 
 
 def test_the_status_of_a_dead_cluster_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:

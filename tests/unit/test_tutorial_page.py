@@ -1,10 +1,13 @@
 """The tutorial without a cluster: its blocks are found, what it writes into files is right, and a block that fails is told."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -88,9 +91,55 @@ def test_a_block_that_no_test_would_run_is_refused(text: str) -> None:
         tutorial.blocks(text)
 
 
+OWN_IMAGE = (tutorial.PAGE.parent / "own-image.md").read_text(encoding="utf-8")
+
+
+def stopped(command: list[str], folder: Path) -> int:
+    """Send SIGTERM to a program that would run for very long; return its exit code."""
+    program = subprocess.Popen(command, env={**os.environ, "SIMOPS_OUTPUTS": str(folder)}, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 20
+        # Its handler is there when the kernel says so: a program that was only just started is ended by the signal itself.
+        while not int(re.findall(r"SigCgt:\t(\w+)", Path(f"/proc/{program.pid}/status").read_text())[0], 16) >> 14 & 1:
+            assert time.monotonic() < deadline, "it never gets a handler"
+            time.sleep(0.01)
+        program.terminate()
+        return program.wait(60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+
+
+def test_the_shell_simulation_of_the_page_about_images_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    found = re.search(r"^```sh\n(#!/bin/sh\n.*?)^```$", OWN_IMAGE, re.MULTILINE | re.DOTALL)
+    assert found
+    history = 'print i, square * hits / i > (out "/history.txt")'
+    assert history in found[1]
+    (tmp_path / "disc.sh").write_text(found[1].replace(history, ""))  # which would fill the disk
+    assert stopped(["sh", str(tmp_path / "disc.sh"), "--n", "1000000000000"], tmp_path) == 143
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_the_c_simulation_of_the_page_about_images_keeps_the_contract(tmp_path: Path) -> None:
+    found = re.search(r"^```c\n(.*?)^```$", OWN_IMAGE, re.MULTILINE | re.DOTALL)
+    commands = re.search(r"^(mkdir -p pendulum .*\ngcc .*)$", OWN_IMAGE, re.MULTILINE)
+    assert found
+    assert commands
+    (tmp_path / "pendulum").mkdir()
+    (tmp_path / "pendulum" / "pendulum.c").write_text(found[1])
+    # Not every machine with a compiler has a static C library.
+    command = commands[1].replace("-O2", "-O2 -Wall -Wextra -Werror").replace(" -static", "")
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, timeout=60)
+    program = str(tmp_path / "pendulum" / "pendulum")
+    environment = {**os.environ, "SIMOPS_OUTPUTS": str(tmp_path)}
+    subprocess.run([program, "--amplitude", "1.5"], env=environment, check=True, timeout=60)
+    assert json.loads((tmp_path / "metrics.json").read_text())["period"] == pytest.approx(7.30, abs=0.01)
+    assert stopped([program, "--dt", "1e-15"], tmp_path) == 143
+
+
 def test_the_shell_simulation_of_the_page_about_images_keeps_the_contract(tmp_path: Path) -> None:
-    page = (tutorial.PAGE.parent / "own-image.md").read_text(encoding="utf-8")
-    found = re.search(r"^```sh\n(#!/bin/sh\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = re.search(r"^```sh\n(#!/bin/sh\n.*?)^```$", OWN_IMAGE, re.MULTILINE | re.DOTALL)
     assert found
     script = tmp_path / "disc.sh"
     script.write_text(found[1])
@@ -102,7 +151,7 @@ def test_the_shell_simulation_of_the_page_about_images_keeps_the_contract(tmp_pa
         subprocess.run(command, env=environment, check=True, timeout=60)
         assert json.loads((tmp_path / "metrics.json").read_text())["area"] == pytest.approx(12.566, rel=0.05)
         (tmp_path / "metrics.json").unlink()
-    sweep = re.search(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    sweep = re.search(r"^```yaml\n(.*?)^```$", OWN_IMAGE, re.MULTILINE | re.DOTALL)
     assert sweep
     spec = SimulationSweepSpec.model_validate(yaml.safe_load(sweep[1])["spec"])
     assert len(list(expand(spec.space, {}))) == 60
