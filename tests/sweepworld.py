@@ -477,9 +477,9 @@ class BucketStore(FakeStore):
         if name != "ensure_bucket" and not self._world.has_bucket:
             raise StoreError("NoSuchBucket")
 
-    async def list_keys(self, prefix: str) -> list[str]:
+    async def list_keys(self, prefix: str, suffix: str = "") -> list[str]:
         self._call("list_keys")
-        return await super().list_keys(prefix)
+        return await super().list_keys(prefix, suffix)
 
 
 class FakeSweepCluster:

@@ -531,10 +531,11 @@ class FakeStore:
         found = self._world.objects.get(key)
         return found.encode() if isinstance(found, str) else found
 
-    async def get_left(self, key: str) -> bytes | None:
+    async def get_left(self, key: str, limit: int, read: Any) -> Any:
         self._call("get_left")
         found = self._world.objects.get(key)
-        return found.encode() if isinstance(found, str) else found
+        data = found.encode() if isinstance(found, str) else found
+        return await read(data) if data is not None and len(data) <= limit else None
 
     async def get_head(self, key: str) -> bytes | None:
         self._call("get_head")
@@ -562,10 +563,10 @@ class FakeStore:
         for key in [k for k in self._world.objects if k.startswith(f"{prefix}/") and k != keep]:
             del self._world.objects[key]
 
-    async def list_keys(self, prefix: str) -> list[str]:
+    async def list_keys(self, prefix: str, suffix: str = "") -> list[str]:
         if not self._world.store_is_up:
             raise StoreError("the store does not answer")
-        return sorted(k for k in self._world.objects if k.startswith(prefix))
+        return sorted(k for k in self._world.objects if k.startswith(prefix) and k.endswith(suffix))
 
     async def list_older(self, prefix: str, before: Any) -> list[str]:
         return [key for key in await self.list_keys(prefix) if self._world.written.get(key, self._world.now) < before]

@@ -7,6 +7,8 @@ from typing import Any
 
 MAX_DEPTH = 100
 _MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_HEX = "[0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf"\\u[dD][89abAB]{_HEX}\\u[dD][c-fC-F]{_HEX}|(?P<half>\\u[dD][89a-fA-F]{_HEX})|\\.", re.DOTALL)
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -50,14 +52,15 @@ def parse(text: str | bytes) -> Any:
     """
     try:
         text = text if isinstance(text, str) else text.decode()
-        value = json.loads(text, parse_constant=_refuse)
-        return _writable(value) if _MAYBE_HALF.search(text) else value
+        return json.loads(_writable(text) if _MAYBE_HALF.search(text) else text, parse_constant=_refuse)
     except (RecursionError, OverflowError) as error:
         raise ValueError(f"cannot be read: {type(error).__name__}") from error
 
 
-def _writable(value: Any) -> Any:
-    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+def _writable(text: str) -> str:
+    """Return a JSON text with a ``?`` for each half of a pair. In the text and not in its value: that would be made three times."""
+    whole = text.encode(errors="replace").decode()
+    return _ESCAPE.sub(lambda found: "?" if found["half"] else found[0], whole)
 
 
 def _refuse(name: str) -> float:

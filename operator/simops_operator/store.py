@@ -6,10 +6,11 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException, S3Error
@@ -25,6 +26,9 @@ MAX_LEFT = 32 << 20
 """Bytes of the results of the points of one Pod: its metrics have 16 MiB together, the rest of 100,000 lines no more than that."""
 MAX_HEAD = 4 << 20
 """Bytes of a manifest in which its summary is: its metrics have 1 MiB in their file."""
+MAX_KEYS = 1_000_000
+"""Keys below one prefix that are looked at: three for each of 100,000 Pods of a round, and many rounds."""
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 _PART_BYTES = 5 << 20
 _THREADS = 8
@@ -104,14 +108,18 @@ class Store:
         """
         return await self._connection.get(key, limit)
 
-    async def get_left(self, key: str) -> bytes | None:
-        """Return what a Pod left; None if it left nothing, or more than a Pod of SimOps leaves."""
-        try:
-            async with self._few:
-                return await self._connection.get(key, MAX_LEFT)
-        except TooLargeError as error:
-            log.warning("taken as missing: %s", error)
-            return None
+    async def get_left(self, key: str, limit: int, read: Callable[[bytes], Awaitable[T]]) -> T | None:
+        """Return what ``read`` makes of what a Pod left; None if it left nothing, or more than ``limit`` or a Pod of SimOps leaves.
+
+        Until ``read`` has ended the bytes are in memory, so few are read at once.
+        """
+        async with self._few:
+            try:
+                data = await self._connection.get(key, min(limit, MAX_LEFT))
+            except TooLargeError as error:
+                log.warning("taken as missing: %s", error)
+                return None
+            return await read(data) if data is not None else None
 
     async def get_head(self, key: str) -> bytes | None:
         """Return the beginning of what a Pod left; None if it left nothing."""
@@ -161,12 +169,15 @@ class Store:
 
         await self._run(prefix, call)
 
-    async def list_keys(self, prefix: str) -> list[str]:
-        """Return the keys below a prefix, in order."""
+    async def list_keys(self, prefix: str, suffix: str = "") -> list[str]:
+        """Return the keys below a prefix that end like this, in order, of the first ``MAX_KEYS`` that there are."""
 
         def call() -> list[str]:
-            listed = self._minio().list_objects(self._bucket, prefix=prefix, recursive=True)
-            return [o.object_name for o in listed if o.object_name]
+            listed = iter(self._minio().list_objects(self._bucket, prefix=prefix, recursive=True))
+            keys = [o.object_name for o in islice(listed, MAX_KEYS) if o.object_name and o.object_name.endswith(suffix)]
+            if next(listed, None) is not None:
+                log.warning("more than %d objects below %s: the rest is passed over", MAX_KEYS, prefix)
+            return keys
 
         return await self._run(prefix, call)
 

@@ -76,7 +76,7 @@ def sweep(num: int) -> Sweep:
 
 
 def made(folder: Path, num: int, before: Index | None = None) -> Index:
-    shelf = Shelf(cast(Store, DiskStore(folder)), "p", together)
+    shelf = Shelf(cast(Store, DiskStore(folder)), "p", together, at_once)
     return asyncio.run(make_points(shelf, sweep(num), before, 200_000, at_once, as_it_is))
 
 

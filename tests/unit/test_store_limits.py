@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from s3 import store_in_memory
 from simops_io.s3 import Address, Bucket, StoreError, TooLargeError
 from simops_operator import store as operators
 from simops_operator.settings import Settings
+from simops_operator.store import Store
 
 LIMIT = 1000
 
@@ -26,6 +27,18 @@ async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
 @pytest.fixture
 def address(kept: Kept, tmp_path: Path) -> Address:
     return Address(kept.endpoint, "simops", "us-east-1", str(tmp_path))
+
+
+@pytest.fixture
+def store(address: Address) -> Iterator[Store]:
+    settings = Settings(
+        store_endpoint=address.endpoint,
+        store_credentials=address.credentials,
+        store_bucket=address.bucket,
+    )
+    out = Store(settings)
+    yield out
+    out.close()
 
 
 async def test_an_object_is_read_up_to_the_limit_and_no_byte_of_a_larger_one(kept: Kept, address: Address) -> None:
@@ -43,27 +56,53 @@ async def test_an_object_is_read_up_to_the_limit_and_no_byte_of_a_larger_one(kep
 
 
 async def test_what_a_pod_left_is_taken_as_missing_when_no_pod_leaves_so_much(
-    kept: Kept, address: Address, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operators, "MAX_LEFT", LIMIT)
-    store = operators.Store(
-        Settings(
-            store_endpoint=address.endpoint,
-            store_credentials=address.credentials,
-            store_bucket=address.bucket,
-        )
-    )
     kept.objects |= {"right": b"x" * LIMIT, "large": b"x" * (LIMIT + 1)}
     monkeypatch.setattr(operators, "MAX_HEAD", LIMIT)
-    assert await store.get_left("right") == b"x" * LIMIT
+    assert await store.get_left("right", LIMIT, as_it_is) == b"x" * LIMIT
+    assert await store.get_left("right", LIMIT - 1, as_it_is) is None, "nor when its points leave less"
+    assert await store.get_left("absent", LIMIT, as_it_is) is None
     assert await store.get_head("large") == b"x" * LIMIT
     assert await store.get_head("absent") is None
-    assert await store.get_left("large") is None
+    assert await store.get_left("large", 1 << 30, as_it_is) is None
     assert await store.get_text("large") == "x" * (LIMIT + 1)
     kept.refuses = 403
     with pytest.raises(StoreError):
-        await store.get_left("right")
-    store.close()
+        await store.get_left("right", LIMIT, as_it_is)
+
+
+async def as_it_is(data: bytes) -> bytes:
+    return data
+
+
+async def test_what_pods_left_is_of_two_of_them_in_memory_until_it_was_looked_through(kept: Kept, store: Store) -> None:
+    kept.objects |= {f"{number}": b"x" for number in range(8)}
+    under_way, most = 0, 0
+
+    async def read(_: bytes) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+
+    await asyncio.gather(*(store.get_left(f"{number}", LIMIT, read) for number in range(8)))
+    assert most == 2
+
+
+async def test_of_keys_below_a_prefix_so_many_are_looked_at_and_no_more(
+    kept: Kept, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.objects |= {f"p/{number:02d}.{end}": b"" for number in range(20) for end in ("json", "zip")}
+    monkeypatch.setattr(operators, "MAX_KEYS", 40)
+    assert len(await store.list_keys("p/")) == 40
+    assert await store.list_keys("p/", ".zip") == [f"p/{number:02d}.zip" for number in range(20)]
+    assert not caplog.messages
+    monkeypatch.setattr(operators, "MAX_KEYS", 6)
+    assert await store.list_keys("p/", ".zip") == ["p/00.zip", "p/01.zip", "p/02.zip"]
+    assert caplog.messages == ["more than 6 objects below p/: the rest is passed over"]
 
 
 async def test_many_that_ask_for_the_bucket_at_once_make_the_keys_known_once(

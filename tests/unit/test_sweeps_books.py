@@ -10,17 +10,22 @@ from hypothesis import strategies as st
 from sweepworld import sweep_object
 
 from simops_crds.indexes import Indexes
-from simops_crds.names import Reason
+from simops_crds.names import Reason, round_job_name
+from simops_io.untrusted import parse
+from simops_operator.core.sweeps import results
 from simops_operator.core.sweeps.books import Books, Results, Round, Why
 from simops_operator.core.sweeps.results import (
+    MAX_FILES,
     MAX_ROW,
     SPARE_ROWS,
     Gathered,
     Pack,
     corrected,
+    files_left,
     lines_left,
     lines_of,
     merged,
+    most_left,
     parse_lines,
     parse_message,
     reusable,
@@ -30,6 +35,7 @@ from simops_operator.core.sweeps.rounds import next_round, size_for
 from simops_operator.core.sweeps.sweep import Sweep, sweep_of
 from simops_operator.core.views import Terminated
 from simops_operator.pod.fitting import MAX_METRICS
+from simops_operator.pod.results import Room
 
 
 def points(text: str) -> Indexes:
@@ -326,9 +332,72 @@ def test_of_a_file_of_results_no_more_lines_are_looked_at_and_no_longer_words_ke
     good = b'{"index":0,"exitCode":0}\n'
     assert lines_left(b"\n" * (SPARE_ROWS + 2) + good, Indexes(((0, 0),)))
     assert not lines_left(b"\n" * (SPARE_ROWS + 3) + good, Indexes(((0, 0),)))
-    row = json.dumps({"index": 0, "exitCode": 1, "reason": "x" * 100_000, "metricsError": "y" * 20_000}).encode()
+    row = json.dumps({"index": 0, "exitCode": 1, "reason": "x" * 10_000, "metricsError": "y" * 20_000}).encode()
     (line,) = lines_left(row, Indexes(((0, 0),)))
     assert (len(line["reason"]), len(line["metricsError"])) == (300, 300)
+
+
+def test_a_line_that_is_longer_than_a_pods_is_passed_over_and_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def noted(row: str | bytes) -> Any:
+        asked.append(len(row))
+        return parse(row)
+
+    monkeypatch.setattr(results, "parse", noted)
+    long = json.dumps({"index": 0, "exitCode": 0, "metrics": {f"{i}": 1 for i in range(10_000)}})
+    good = '{"index":1,"exitCode":0}'
+    assert 100_000 < len(long) < 131_000
+    assert [line["index"] for line in lines_left(f"{long}\n{good}\n".encode(), Indexes(((0, 1),)))] == [1]
+    assert [line["index"] for line in parse_lines(f"{long}\n{good}")] == [1]
+    assert merged(long, {1: good}) == f"{good}\n"
+    assert max(asked) == len(good) + 1
+
+
+def test_the_longest_line_of_a_pod_is_read() -> None:
+    metrics = Room().take({f"{'ж' * 100}{number}": 1.234567890123456e-300 for number in range(99)})
+    words = json.dumps(
+        {"index": 1, "exitCode": 0, "seconds": 1e9, "reason": "Completed", "metricsError": "\U0001f680" * 200}
+    )
+    row = words[:-1].encode() + metrics + b"}"
+    assert 20_000 < len(row) < MAX_ROW
+    assert len(row) <= most_left(Indexes(((1, 1),)))
+    (line,) = lines_left(row, Indexes(((1, 1),)))
+    assert len(line["metrics"].encode()) > MAX_METRICS - 300
+
+
+def test_few_files_of_a_pack_are_read_and_those_alone_that_pods_of_the_rounds_job_may_have_left() -> None:
+    this = Round(0, Indexes(((0, 9),)), 2)
+    good = [f"1/j-1-{number}.jsonl" for number in range(MAX_FILES)]
+    others = [
+        "0/a0.jsonl",
+        "1/j-0-aaaaa.jsonl",
+        "01/j-01-aaaaa.jsonl",
+        "5/j-5-aaaaa.jsonl",
+        "x/j-x-a.jsonl",
+        "1/j-1-a/b.jsonl",
+    ]
+    names = [
+        *good,
+        "1/j-1-z0.jsonl",
+        "1/j-1-z1.jsonl",
+        *others,
+        "2/j-2-aaaaa.jsonl",
+        "3/j-3-aaaaa.jsonl",
+        "1/j-1-a.zip",
+    ]
+    wanted, passed_over = files_left(names, this, Indexes(((4, 5),)), "j")
+    assert wanted == [*((1, f"j-1-{number}") for number in range(MAX_FILES)), (3, "j-3-aaaaa")]
+    assert passed_over == len(names) - len(wanted) - 1, "all but the one of the pack that is complete"
+    assert files_left(["3/j-3-aaaaa.jsonl"], this, Indexes(), "j") == ([(3, "j-3-aaaaa")], 0)
+
+
+def test_of_a_long_name_of_a_job_kubernetes_leaves_out_the_end_in_the_names_of_its_pods() -> None:
+    job = round_job_name("s" * 43, "7a1b2c3d-0000-4000-8000-000000000000", 1)
+    name = f"{job[:51]}-12345-abcde"
+    assert len(name) == 63
+    this = Round(1, Indexes(((0, 99_999),)), 1)
+    assert files_left([f"12345/{name}.jsonl"], this, Indexes(), job) == ([(12345, name)], 0)
 
 
 def test_words_of_a_point_have_no_character_that_acts_on_a_terminal() -> None:
@@ -347,7 +416,7 @@ def test_a_time_that_is_none_is_told_by_no_table_and_counts_in_no_sum(seconds: A
 
 
 def test_of_the_metrics_of_a_point_the_table_has_the_first_8_kib_and_says_so() -> None:
-    metrics = {f"metric{number:04d}": number for number in range(2000)}
+    metrics = {f"metric{number:04d}": number for number in range(1500)}
     (line,) = lines_left(json.dumps({"index": 0, "exitCode": 0, "metrics": metrics}).encode(), Indexes(((0, 0),)))
     shown = json.loads(table_line(line, 0, Pack("pod", 0, ())))
     assert len(line["metrics"]) <= MAX_METRICS + 2
@@ -356,8 +425,8 @@ def test_of_the_metrics_of_a_point_the_table_has_the_first_8_kib_and_says_so() -
 
 
 def test_a_hostile_file_of_results_takes_little_more_memory_than_it_has_bytes() -> None:
-    metrics = ",".join(f'"{i}":1' for i in range(9000))
-    row = f'{{"index":%d,"exitCode":0,"metrics":{{{metrics}}},"x":[{",".join(["{}"] * 10000)}]}}\n'
+    metrics = ",".join(f'"{i}":1' for i in range(1500))
+    row = f'{{"index":%d,"exitCode":0,"metrics":{{{metrics}}},"x":[{",".join(["{}"] * 5000)}]}}\n'
     left = "".join(row % i for i in range(40)).encode()
     tracemalloc.start()
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -15,8 +15,11 @@ from worldclock import TimedWorld, world_time
 
 from simops_crds.indexes import Indexes
 from simops_operator.cache import Key
+from simops_operator.core.sweeps.results import MAX_FILES
+from simops_operator.core.sweeps.sweep import sweep_of
 from simops_operator.pace import Pace
-from simops_operator.sweeps import reconcile
+from simops_operator.sweeps import reconcile, shelf
+from simops_operator.sweeps.memory import Memory
 
 WRITES = {"apply_job", "patch_job_spec", "delete_job", "stop_pod", "delete_sweep", "write_status", "post_event"}
 
@@ -549,6 +552,88 @@ def test_results_that_many_pods_have_left_are_written_before_all_of_them_are_rea
     table = [at for at, what in enumerate(order.seen) if what == "table"]
     assert len(left) == 6
     assert [sum(at < write for at in left) for write in table] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("world_of", [TimedWorld, Deaf])
+def test_what_pods_have_left_is_parsed_in_a_thread(world_of: type[TimedWorld], monkeypatch: pytest.MonkeyPatch) -> None:
+    is_in_thread, called = False, list[str]()
+
+    async def in_thread(function: Callable[[], Any], /) -> Any:
+        nonlocal is_in_thread
+        is_in_thread = True
+        try:
+            return function()
+        finally:
+            is_in_thread = False
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            assert is_in_thread, name
+            called.append(name)
+            return function(*args)
+
+        return call
+
+    for name in ("lines_left", "files_left", "results_in", "merged"):
+        monkeypatch.setattr(shelf, name, watched(name, getattr(shelf, name)))
+    world = world_of(Plan(messages="cut"), points=9, pointsPerPod=2)
+    world.reconciler._in_thread = in_thread
+    if world_of is Deaf:
+        let_all_pods_end_unseen(world)
+    ended(world, "Succeeded", "Completed")
+    assert {"lines_left", "merged"} <= set(called)
+    assert ("files_left" in called) == (world_of is Deaf)
+    called.clear()
+    index = world.reconciler._shelf(sweep_of(world.sweeps[SWEEP]))
+    run_now(Memory().load(index))
+    assert called == ["results_in"] * len(called)
+
+
+def test_of_forged_files_of_results_none_is_read_and_of_all_there_is_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = Deaf(fails(1), points=4, pointsPerPod=4)
+    let_all_pods_end_unseen(world)
+    key = next(key for key in world.objects if "/rounds/0/0/" in key and key.endswith(".jsonl"))
+    world.objects[key] = world.objects[key].split(b"\n", 1)[1]  # no line of point 0: the pack is never complete
+    folder = f"{PREFIX}/rounds/0/0"
+    forged = json.dumps({"index": 1, "exitCode": 0}).encode()
+    world.objects |= {f"{folder}/a{number}.jsonl": forged for number in range(40)}
+    world.objects |= {f"{folder}/{job_name(0)}-0-~{number}.jsonl": forged for number in range(40)}
+    reads: list[str] = []
+    world.objects = Watched(world.objects, reads)
+    for _ in range(5):
+        world.step()
+    left = [key for key in reads if "/rounds/0/0/" in key and key.endswith(".jsonl")]
+    assert (len(left), left[0]) == (MAX_FILES, key)
+    assert len([text for text in caplog.messages if "are passed over" in text]) == 1
+
+
+def test_a_pass_reads_so_much_of_what_pods_have_left_and_the_next_one_goes_on_even_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconcile, "MAX_READ", 1)
+    monkeypatch.setattr(reconcile, "_packs_at_once", lambda _this: 2)
+    world = Deaf(points=12, pointsPerPod=2)
+    let_all_pods_end_unseen(world)
+    reads: list[str] = []
+    world.objects = Watched(world.objects, reads)
+
+    def left() -> list[str]:
+        return [key for key in reads if "/rounds/0/" in key and key.endswith(".jsonl")]
+
+    for count in (2, 4):
+        while len(left()) < count:
+            world.wait()
+            world.deliver_all()
+            world.work()
+        assert len(left()) == count
+        assert len(world.table()) == 2 * count, "what was read is written before others' turn"
+        assert world.queue.keys, "it goes on at once"
+    world.restart()
+    ended(world, "Succeeded", "Completed")
+    assert len(left()) == len(set(left())) == 6
+    assert set(world.ran.values()) == {1}
 
 
 class Ordered(dict[str, Any]):

@@ -379,9 +379,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise TooLargeError(f"{key} is too large")
         return text
 
-    async def listed(self: jobs.FakeStore, prefix: str) -> list[str]:
+    async def listed(self: jobs.FakeStore, prefix: str, suffix: str = "") -> list[str]:
         out.append(prefix)
-        return await list_keys(self, prefix)
+        return await list_keys(self, prefix, suffix)
 
     monkeypatch.setattr(jobs.FakeStore, "get_text", get)
     monkeypatch.setattr(jobs.FakeStore, "list_keys", listed)

@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+from typing import Any
 
 import aiohttp
 import pytest
@@ -34,6 +35,19 @@ def test_json_is_read_as_it_is(value: object) -> None:
 def test_what_cannot_be_read_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the kind is what matters
         parse(text)
+
+
+def test_json_with_half_of_a_surrogate_pair_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    loads_once = json.loads
+
+    def noted(text: str, **how: Any) -> Any:
+        asked.append(text)
+        return loads_once(text, **how)
+
+    monkeypatch.setattr(json, "loads", noted)
+    assert parse(r'{"\ud800":1,"a":"\\\ud800\ud83d\ude80\"\udfff"}') == {"?": 1, "a": '\\?🚀"?'}
+    assert len(asked) == 1
 
 
 HALVES = st.text(st.sampled_from(["\ud800", "\udfff", "\\", "u", "a", "ä"]), max_size=6)

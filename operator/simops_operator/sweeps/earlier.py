@@ -19,9 +19,9 @@ from simops_operator.core.sweeps.books import NOTHING, Results
 from simops_operator.core.sweeps.results import Line, known, reusable, written
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.store import Store, TooLargeError
-from simops_operator.sweeps.points import InThread, space_of
+from simops_operator.sweeps.points import space_of
 from simops_operator.sweeps.shelf import CHUNKS_AT_ONCE, MAX_TABLE, UNWRITTEN_SIZE, Index, Shelf
-from simops_operator.sweeps.together import Together, portions
+from simops_operator.sweeps.together import InThread, Together, portions
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Found:
         return Results(Indexes.of((i, i) for i in self.points), NOTHING, self.seconds, self.measured)
 
 
-class _Allowance:
+class Allowance:
     """How much a look may still read, or write."""
 
     def __init__(self, size: int) -> None:
@@ -113,7 +113,7 @@ class Earlier:
         self._in_thread = in_thread
         self._write = write
         # Of the sweep itself apart: what others have must not keep it from finding again what it had taken before a crash.
-        self._of_others, self._of_itself, self._taken = (_Allowance(MAX_LOOK) for _ in range(3))
+        self._of_others, self._of_itself, self._taken = (Allowance(MAX_LOOK) for _ in range(3))
         self._listed: dict[str, frozenset[str]] = {}
 
     async def find(self, wanted: Indexes, *, own: bool) -> Found:
@@ -139,7 +139,7 @@ class Earlier:
         self._tell(left)
         return found
 
-    def _is_over(self, left: Wanted, allowance: _Allowance) -> bool:
+    def _is_over(self, left: Wanted, allowance: Allowance) -> bool:
         return not left or allowance.is_spent or self._taken.is_spent
 
     def _tell(self, left: Wanted) -> None:
@@ -157,7 +157,7 @@ class Earlier:
         found.lines, found.size = {}, 0
 
     async def _wanted(self, points: Indexes) -> Wanted:
-        shelf = Shelf(self._store, self._sweep.prefix, self._at_once)
+        shelf = Shelf(self._store, self._sweep.prefix, self._at_once, self._in_thread)
         shared = space_of(self._sweep)["params"]
         out: Wanted = {}
         for refs in portions(self._index.stored.chunks_of(points), CHUNKS_AT_ONCE):
@@ -177,7 +177,7 @@ class Earlier:
         allowance = self._of_itself if uid == self._sweep.uid else self._of_others
         try:
             prefix = sweep_prefix(self._sweep.namespace, name, uid)
-            shelf = Shelf(self._store, prefix, self._at_once, allowance.read)
+            shelf = Shelf(self._store, prefix, self._at_once, self._in_thread, allowance.read)
             index = await shelf.read_index()
             base = (await shelf.read_space(index))["params"] if index is not None else {}
             source = {"kind": "SimulationSweep", "name": name, "uid": uid}
@@ -207,12 +207,7 @@ class Earlier:
             if self._is_over(left, self._of_others):
                 break
             texts = await self._at_once([self._record_of(*who) for _, who in part])
-            matches = [
-                _Match(params, line, {"kind": "SimulationJob", "name": who[0], "uid": who[1]})
-                for (params, who), text in zip(part, texts, strict=True)
-                if (line := _line_of_job(text)) is not None
-            ]
-            await self._take(matches, left, found)
+            await self._take(await self._in_thread(partial(_matches_of_jobs, part, texts)), left, found)
 
     async def _record_of(self, name: str, uid: str) -> str:
         try:
@@ -264,12 +259,12 @@ class Earlier:
     async def _bundles_of(self, owner: str) -> frozenset[str]:
         """Return the keys of the bundles of a run or sweep. They are remembered, as each chunk of its table asks for them."""
         if owner not in self._listed:
-            keys = await self._store.list_keys(f"{owner}/")
+            keys = await self._store.list_keys(f"{owner}/", ".zip")
             is_own = owner == self._sweep.prefix
             (self._of_itself if is_own else self._of_others).read(sum(map(len, keys)))
             if sum(map(len, self._listed.values())) > _MAX_LISTED:
                 self._listed.clear()
-            self._listed[owner] = frozenset(key for key in keys if key.endswith(".zip"))
+            self._listed[owner] = frozenset(keys)
         return self._listed[owner]
 
 
@@ -286,6 +281,14 @@ def _matching(
     same = {index: digest for index, digest in keys if digest in left}
     good = reusable(table, same) if same else {}
     return [_Match(digest, good[i], {**source, "index": i}) for i, digest in same.items() if i in good]
+
+
+def _matches_of_jobs(named: Sequence[tuple[str, tuple[str, str]]], texts: Sequence[str]) -> list[_Match]:
+    return [
+        _Match(params, line, {"kind": "SimulationJob", "name": name, "uid": uid})
+        for (params, (name, uid)), text in zip(named, texts, strict=True)
+        if (line := _line_of_job(text)) is not None
+    ]
 
 
 def _line_of_job(text: str) -> Line | None:

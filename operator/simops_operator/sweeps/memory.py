@@ -25,6 +25,8 @@ class Memory:
     refusal: Why | None = None
     pods_listed: bool = False
     results_listed: bool = False
+    unread: list[tuple[int, str]] | None = None
+    """What Pods have left that is to be read yet: number of the pack, and name. None: nobody has looked."""
     told: Indexes | None = None
     rejected: str = ""
     store_error: str = ""
@@ -58,6 +60,7 @@ class Memory:
         if books.rounds != self.books.rounds:
             self.round, self.gathered = None, Gathered()
             self.pods_listed = self.results_listed = False
+            self.unread = None
             self.told = None
         self.books = books
 

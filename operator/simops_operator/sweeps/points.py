@@ -5,10 +5,10 @@ Memory holds a few chunks of points, of old ones and of new ones alike, however 
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from simops_crds.names import Reason
 from simops_crds.space import (
@@ -30,15 +30,7 @@ from simops_crds.v1alpha1 import SimulationSweepSpec, Space
 from simops_operator.core.sweeps.books import Why
 from simops_operator.core.sweeps.sweep import Sweep
 from simops_operator.sweeps.shelf import CHUNKS_AT_ONCE, Index, Shelf
-
-T = TypeVar("T")
-
-
-class InThread(Protocol):
-    """Calls a function that computes for a while, without holding up everything else."""
-
-    async def __call__(self, function: Callable[[], T], /) -> T:
-        """Return its result."""
+from simops_operator.sweeps.together import InThread
 
 
 class RefusedError(Exception):

@@ -38,12 +38,12 @@ from simops_operator.reconcile import PASSING_REFUSALS
 from simops_operator.store import Store, StoreError
 from simops_operator.sweeps.cache import SweepCache
 from simops_operator.sweeps.collect import collect
-from simops_operator.sweeps.earlier import Earlier
+from simops_operator.sweeps.earlier import Allowance, Earlier
 from simops_operator.sweeps.history import write_record
 from simops_operator.sweeps.memory import Memory
-from simops_operator.sweeps.points import InThread, RefusedError, make_points
+from simops_operator.sweeps.points import RefusedError, make_points
 from simops_operator.sweeps.shelf import UNWRITTEN_SIZE, Shelf
-from simops_operator.sweeps.together import Together, portions, together
+from simops_operator.sweeps.together import InThread, Together, portions, together
 from simops_operator.sweeps.uploads import with_points
 from simops_operator.traces import Traces
 from simops_operator.workqueue import WorkQueue
@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 TABLE_SECONDS = 10.0
 """How often the table is written while a round runs; until then its lines are in memory."""
+MAX_READ = 64 << 20
+"""Bytes of what Pods have left that one pass reads when it looks for it in the store; then it is others' turn."""
 _STATUS_SECONDS = 1.0
 _STATUS_BYTES_A_SECOND = 50_000
 """Large statuses are written less often: etcd keeps every version of an object for a while."""
@@ -107,6 +109,9 @@ class SweepReconciler:
             # Whoever had the turn wakes the next one; this is for one that has died of it.
             await self._queue.add_later(key, PATIENCE_SECONDS)
             result, waits = "ok", True
+        except _MoreToReadError:
+            await self._queue.add(key)
+            result = "ok"
         finally:
             if not waits:
                 await self._need_no_turn(key)
@@ -204,7 +209,7 @@ class SweepReconciler:
             self._cache.put_job(sweep.uid, round_job(job))
 
     def _shelf(self, sweep: Sweep) -> Shelf:
-        return Shelf(self._store, sweep.prefix, self._at_once)
+        return Shelf(self._store, sweep.prefix, self._at_once, self._in_thread)
 
     def _situation(self, sweep: Sweep, memory: Memory) -> Situation:
         present = self._cache.of(sweep.uid)
@@ -253,7 +258,6 @@ class SweepReconciler:
                 await self._learn(sweep, action, memory)
 
     async def _learn(self, sweep: Sweep, action: actions.Action, memory: Memory) -> None:
-        shelf = self._shelf(sweep)
         match action:
             case actions.Collect(names):
                 await self._collect(sweep, names, memory)
@@ -264,11 +268,7 @@ class SweepReconciler:
                 memory.pods_listed = True
             case actions.ListResults():
                 if memory.round is not None:
-                    known = memory.gathered.results.ended
-                    for some in portions(await shelf.find_left(memory.round, known), _packs_at_once(memory.round)):
-                        packs = await shelf.read_left(memory.round, some)
-                        self._gather(memory, memory.gathered.take(memory.round, packs))
-                        await self._flush_many(sweep, memory)
+                    await self._read_left(sweep, memory.round, memory)
                 memory.results_listed = True
             case actions.TakeEarlier(wanted, own):
                 await self._take_earlier(sweep, wanted, memory, own=own)
@@ -348,6 +348,26 @@ class SweepReconciler:
             for pod in some:
                 self._cache.collect(sweep.uid, pod.pod.name)
             await self._flush_many(sweep, memory)  # not before: a Pod that left nothing is counted once
+
+    async def _read_left(self, sweep: Sweep, this: Round, memory: Memory) -> None:
+        """Take what lies in the store of Pods that nobody tells of. A round may have left gigabytes: the next pass goes on where this one ends.
+
+        What was read is in the table then, so that an operator that starts anew has it.
+        """
+        if memory.unread is None:
+            job = round_job_name(sweep.name, sweep.uid, this.number)
+            memory.unread = await self._shelf(sweep).find_left(this, memory.gathered.results.ended, job)
+        allowance = Allowance(MAX_READ)
+        shelf = Shelf(self._store, sweep.prefix, self._at_once, self._in_thread, allowance.read)
+        while memory.unread:
+            if allowance.is_spent:
+                await self._flush(sweep, memory)
+                raise _MoreToReadError
+            some, known = memory.unread[: _packs_at_once(this)], memory.gathered.results.ended
+            packs = await shelf.read_left(this, [one for one in some if (this.points_of(one[0]) - known).ranges])
+            del memory.unread[: len(some)]
+            self._gather(memory, memory.gathered.take(this, packs))
+            await self._flush_many(sweep, memory)
 
     @staticmethod
     def _gather(memory: Memory, gathered: Gathered) -> None:
@@ -498,6 +518,10 @@ def _packs_at_once(this: Round | None) -> int:
 
 class _NotItsTurnError(Exception):
     """Another sweep does what is done for one at a time."""
+
+
+class _MoreToReadError(Exception):
+    """This pass has read enough; another one goes on."""
 
 
 class _JobRejectedError(Exception):

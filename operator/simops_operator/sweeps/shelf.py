@@ -1,19 +1,32 @@
 """What lies in the store below the prefix of a sweep, and how it is read and written. Nothing is decided here."""
 
 import json
+import logging
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from simops_crds.indexes import Indexes
 from simops_crds.space import MAX_CHUNK_BYTES, Chunk, ChunkRef, PointsIndex
 from simops_io.s3 import MAX_OBJECT
 from simops_operator.core.sweeps.books import Books, Results, Round
-from simops_operator.core.sweeps.results import Line, Pack, lines_left, merged, results_in, united
+from simops_operator.core.sweeps.results import (
+    Line,
+    Pack,
+    files_left,
+    lines_left,
+    merged,
+    most_left,
+    results_in,
+    united,
+)
 from simops_operator.core.sweeps.situation import Points
 from simops_operator.store import Store
-from simops_operator.sweeps.together import Together, portions
+from simops_operator.sweeps.together import InThread, Together, portions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,12 +68,18 @@ class Shelf:
     """The objects of one sweep."""
 
     def __init__(
-        self, store: Store, prefix: str, together: Together, note: Callable[[int], None] = lambda _size: None
+        self,
+        store: Store,
+        prefix: str,
+        together: Together,
+        in_thread: InThread,
+        note: Callable[[int], None] = lambda _size: None,
     ) -> None:
-        """``note`` is told how large each object is that was read, but for what Pods have left."""
+        """``note`` is told how large each object is that was read."""
         self._store = store
         self._prefix = prefix
         self._together = together
+        self._in_thread = in_thread
         self._note = note
 
     async def _text(self, key: str, limit: int) -> str | None:
@@ -153,19 +172,25 @@ class Shelf:
 
     async def read_lines(self, number: int, pack: int, pod: str, points: Indexes) -> tuple[Line, ...]:
         """Return the results that a Pod left of its points, none when it left none."""
-        left = await self._store.get_left(f"{self.folder(number, pack)}/{pod}.jsonl")
-        return lines_left(left, points) if left else ()
 
-    async def find_left(self, this: Round, known: Indexes) -> list[tuple[int, str]]:
-        """Return what Pods have left results of a round of which not all points are known: number of the pack, and name."""
+        async def read(left: bytes) -> tuple[Line, ...]:
+            self._note(len(left))
+            return await self._in_thread(partial(lines_left, left, points))
+
+        key = f"{self.folder(number, pack)}/{pod}.jsonl"
+        found = await self._store.get_left(key, most_left(points), read)
+        if found is None:
+            self._note(0)
+        return found or ()
+
+    async def find_left(self, this: Round, known: Indexes, job: str) -> list[tuple[int, str]]:
+        """Return what Pods of a round's Job have left results of packs of which not all points are known: number of the pack, and name."""
         root = f"{self._prefix}/rounds/{this.number}/"
-        wanted: list[tuple[int, str]] = []
-        for key in await self._store.list_keys(root):
-            pack, _, name = key.removeprefix(root).partition("/")
-            if not (pack.isdecimal() and name.endswith(".jsonl")):
-                continue
-            if (this.points_of(int(pack)) - known).ranges:
-                wanted.append((int(pack), name.removesuffix(".jsonl")))
+        keys = await self._store.list_keys(root, ".jsonl")
+        names = (key.removeprefix(root) for key in keys)
+        wanted, passed_over = await self._in_thread(partial(files_left, names, this, known, job))
+        if passed_over:
+            log.warning("%d files of results below %s are passed over: no Pods of %s left them", passed_over, root, job)
         return wanted
 
     async def read_left(self, this: Round, wanted: Sequence[tuple[int, str]]) -> list[Pack]:
@@ -183,7 +208,7 @@ class Shelf:
 
         async def of_chunk(first: int) -> Results:
             table = await self.read_table(first)
-            return results_in(table, this) if table else Results()
+            return await self._in_thread(partial(results_in, table, this)) if table else Results()
 
         return united(await self._together([of_chunk(first) for first in index.firsts(this.points)]))
 
@@ -203,7 +228,7 @@ class Shelf:
 
     async def _write_chunk(self, first: int, lines: Mapping[int, str]) -> None:
         before = await self.read_table(first)
-        after = merged(before, lines)
+        after = await self._in_thread(partial(merged, before, lines))
         if after != before:
             await self._store.put_bytes(f"{self._prefix}/table/{_file(first)}", after.encode())
 

@@ -1,7 +1,7 @@
-"""Several calls at once, a bounded number of them."""
+"""Several calls at once, a bounded number of them, and calls that compute."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -13,6 +13,13 @@ class Together(Protocol):
 
     async def __call__(self, work: Sequence[Awaitable[T]]) -> list[T]:
         """Return the results."""
+
+
+class InThread(Protocol):
+    """Calls a function that computes for a while, without holding up everything else."""
+
+    async def __call__(self, function: Callable[[], T], /) -> T:
+        """Return its result."""
 
 
 def portions(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:

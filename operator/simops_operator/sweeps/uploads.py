@@ -13,7 +13,8 @@ from simops_crds.space import listed
 from simops_crds.v1alpha1 import Space
 from simops_operator.core.sweeps.books import Why
 from simops_operator.store import Store, TooLargeError
-from simops_operator.sweeps.points import InThread, RefusedError
+from simops_operator.sweeps.points import RefusedError
+from simops_operator.sweeps.together import InThread
 
 log = logging.getLogger(__name__)
 

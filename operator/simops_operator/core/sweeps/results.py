@@ -19,8 +19,12 @@ from simops_operator.pod.fitting import MAX_METRICS, fitting
 
 Line = Mapping[str, Any]
 _KILLED = 137
-MAX_ROW = 128 << 10
-"""Bytes of a point's line."""
+MAX_ROW = 32 << 10
+"""Bytes of a point's line: 8 KiB of metrics are 24 with an escape for each letter that is not ASCII, and words of two hundred letters 2 more."""
+MAX_FILES = 8
+"""Files of results of a pack that are looked at when no Pod tells of them: one is left by each Pod that was taken from its node, and by the last one."""
+_MAX_PREFIX = 58
+"""Characters of a Pod's name before what is made up; what Kubernetes leaves out for a longer one is the end of the Job's name."""
 SPARE_ROWS = 10_000
 """Lines of a file that are looked at beside three for each point, as a Pod looks at what its simulation has written."""
 _MAX_WORDS = 300
@@ -83,13 +87,24 @@ def parse_lines(text: str) -> tuple[Line, ...]:
 
 def each_line(text: str) -> Iterator[Line]:
     """Yield the lines of ``parse_lines``, so that one at a time is held as objects of Python."""
-    for row in text.split("\n"):  # not splitlines: JSON may have other line ends as they are, such as U+2028
+    for row in _split(text):
+        if len(row) > MAX_ROW:  # while one is parsed, no other thread goes on
+            continue
         try:
             line = parse(row)
         except ValueError:
             continue
         if _is_line(line):
             yield line
+
+
+def _split(text: str) -> Iterator[str]:
+    """Yield what is between line ends. Not by splitlines: JSON may have other line ends as they are, such as U+2028."""
+    begin = 0
+    while (end := text.find("\n", begin)) >= 0:
+        yield text[begin:end]
+        begin = end + 1
+    yield text[begin:]
 
 
 class Compact(str):
@@ -118,6 +133,51 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
         seen[line["index"]] += 1
         out.append(known(line))
     return tuple(out)
+
+
+def most_left(points: Indexes) -> int:
+    """Return how many bytes a Pod's file of the results of so many points may have."""
+    return MAX_ROW * len(points)
+
+
+def files_left(names: Iterable[str], this: Round, done: Indexes, job: str) -> tuple[list[tuple[int, str]], int]:
+    """Return which files of results of a round are to be read: number of the pack, and Pod; and how many are passed over.
+
+    Whoever holds the keys of the namespace may have made millions. So they are named as the Pods of the round's Job are, and there are few of a pack.
+
+    Args:
+        names: ``<pack>/<pod>.jsonl``, as they are below the round's folder.
+        this: the round.
+        done: its points that have a result: packs that have no others need no file.
+        job: the name of its Kubernetes Job.
+    """
+    found, passed_over = dict[str, list[str]](), 0
+    for name in names:
+        pack, _, file = name.partition("/")
+        pod = file.removesuffix(".jsonl")
+        if pod != file and "/" not in pod and pod.startswith(_pod_prefix(job, pack)):
+            found.setdefault(pack, []).append(pod)
+        else:
+            passed_over += 1
+    wanted = list[tuple[int, str]]()
+    for pack, pods in found.items():
+        if not (_is_number(pack) and int(pack) < this.packs):
+            passed_over += len(pods)
+        elif (this.points_of(int(pack)) - done).ranges:
+            wanted += [(int(pack), pod) for pod in pods[:MAX_FILES]]
+            passed_over += len(pods[MAX_FILES:])
+    return wanted, passed_over
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number as it is written here."""
+    return text.isdecimal() and str(int(text)) == text
+
+
+def _pod_prefix(job: str, pack: str) -> str:
+    """Return what the names of the Pods of a pack begin with."""
+    end = f"-{pack}-"
+    return f"{job[: _MAX_PREFIX - len(end)]}{end}"
 
 
 def known(line: Mapping[str, Any]) -> Line:
@@ -149,7 +209,7 @@ def reusable(table: str, points: Container[int]) -> dict[int, Line]:
     Another sweep's table is not believed to be what the operator wrote: of each line there are known fields only, and one line for each point.
     """
     out: dict[int, Line] = {}
-    for line in each_line("\n".join(row for row in table.split("\n") if len(row) <= MAX_ROW)):
+    for line in each_line(table):
         bundle = line.get("bundle")
         if line["index"] not in points or line["exitCode"] != 0 or not bundle or not isinstance(bundle, str):
             continue
@@ -266,7 +326,7 @@ def merged(before: str | None, new: Mapping[int, str]) -> str:
 
 
 def _rows(text: str) -> Iterable[tuple[Line, str]]:
-    for row in text.split("\n"):
+    for row in _split(text):
         for line in each_line(row):
             yield line, row
 
