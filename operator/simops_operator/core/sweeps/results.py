@@ -25,6 +25,7 @@ MAX_FILES = 8
 """Files of results of a pack that are looked at when no Pod tells of them: one is left by each Pod that was taken from its node, and by the last one."""
 _MAX_PREFIX = 58
 """Characters of a Pod's name before what is made up; what Kubernetes leaves out for a longer one is the end of the Job's name."""
+_LINES = 3
 SPARE_ROWS = 10_000
 """Lines of a file that are looked at beside three for each point, as a Pod looks at what its simulation has written."""
 _MAX_WORDS = 300
@@ -121,7 +122,7 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
     as a Pod leaves.
     """
     out, seen = list[Line](), Counter[int]()
-    for row in islice(io.BytesIO(data), 3 * len(points) + SPARE_ROWS):
+    for row in islice(io.BytesIO(data), _LINES * len(points) + SPARE_ROWS):
         if len(row) > MAX_ROW:
             continue
         try:
@@ -136,8 +137,8 @@ def lines_left(data: bytes, points: Indexes) -> tuple[Line, ...]:
 
 
 def most_left(points: Indexes) -> int:
-    """Return how many bytes a Pod's file of the results of so many points may have."""
-    return MAX_ROW * len(points)
+    """Return how many bytes a Pod's file of the results of so many points may have: a point that was tried again has several lines."""
+    return _LINES * MAX_ROW * len(points)
 
 
 def files_left(names: Iterable[str], this: Round, done: Indexes, job: str) -> tuple[list[tuple[int, str]], int]:
