@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import plotext
@@ -24,6 +25,18 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return first
 
 
+def rows_of(table: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON as they are drawn.
+
+    Raises:
+        InputError: it has points, and none has told a metric yet, this one or another.
+    """
+    rows = [flat(row) for row in table]
+    if rows and not any(metric in row for row in rows) and not any(row.get("metrics") for row in table):
+        raise InputError("no point has a metric yet")
+    return rows
+
+
 def drawn(
     rows: Sequence[Mapping[str, Any]],
     metric: str,
@@ -42,7 +55,8 @@ def drawn(
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for name in filter(None, (metric, x, y, group)):
         if name not in columns:
-            raise InputError(f"the table has no column {name}; it has {', '.join(columns) or 'no rows yet'}")
+            near = "".join(f" (did you mean {one}?)" for one in get_close_matches(name, columns, 1))
+            raise InputError(f"the table has no column {name}{near}; it has {', '.join(columns) or 'no rows yet'}")
     rows = [{name: one_line(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
     places = [name for name in (x, y) if name is not None]
     good = [row for row in rows if _is_number(row.get(metric)) and all(row.get(name) is not None for name in places)]
@@ -74,7 +88,9 @@ def _lines(rows: Sequence[Mapping[str, Any]], metric: str, x: str, group: str | 
     for name, points in series.items():
         points.sort(key=lambda pair: pair[0] if numeric else str(pair[0]))
         xs = [pair[0] for pair in points] if numeric else [labels.index(str(pair[0])) for pair in points]
-        plotext.plot(xs, [pair[1] for pair in points], label=f"{group}={name}" if group else None, marker="braille")
+        plotext.plot(
+            xs, [pair[1] for pair in points], label=f"{group}={_named(name)}" if group else None, marker="braille"
+        )
     if labels:
         plotext.xticks(range(len(labels)), labels)
     plotext.xlabel(x)
@@ -122,6 +138,10 @@ def _table(rows: Sequence[Mapping[str, Any]], metric: str, x: str, y: str) -> st
     lines = [[f"{y} \\ {x}", *map(_shown, xs)]]
     lines += [[_shown(b), *(_shown(_mean(found.get((a, b), ()))) for a in xs)] for b in ys]
     return "\n".join([f"{metric} over {x} and {y}", *aligned(lines)])
+
+
+def _named(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _shown(value: Any) -> str:

@@ -1,8 +1,9 @@
 """The adapter for Kubernetes itself: a kubeconfig, with the rights of whoever it is of. What only the gateway has (results, tables, plots) it refuses."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -11,13 +12,13 @@ from kubernetes import client, config, watch
 from kubernetes.client import ApiException
 from kubernetes.config import ConfigException
 
-from simops_cli import clusterchecks, podlogs
-from simops_cli.core import objects
-from simops_cli.core.inputs import InputError
+from simops_cli import clusterchecks, hints, podlogs
+from simops_cli.core import objects, times
+from simops_cli.core.inputs import InputError, NoClusterError
 from simops_cli.core.manifests import manifest_of
 from simops_cli.ports import Check, Filters, Info, Manifest, Order, Picture, Tell
 from simops_client.errors import Conflict, Forbidden, Invalid, NotFound, SimOpsError, Unauthorized, Unavailable
-from simops_client.models import JobInfo, Plan, Stats, SweepInfo
+from simops_client.models import JobInfo, Plan, Point, Stats, SweepInfo
 from simops_crds.kinds import SIMULATION_JOB, SIMULATION_SWEEP, Kind
 from simops_crds.names import GROUP, VERSION
 
@@ -36,7 +37,8 @@ _KINDS: dict[int, type[SimOpsError]] = {
 }
 NEEDS_GATEWAY = (
     "{what} comes from a gateway, and this goes straight to Kubernetes. For one in the cluster:\n"
-    "  kubectl -n simops-system port-forward service/simops-gateway 8000:80 &\n"
+    f"  {hints.PORT_FORWARD} &\n"
+    "  export SIMOPS_TOKEN=$(kubectl create token NAME)   # NAME: a service account that may read runs\n"
     "  simops --server http://127.0.0.1:8000 …"
 )
 
@@ -61,6 +63,19 @@ def called(function: Callable[[], T]) -> T:
         raise Unavailable(f"the API server does not answer: {error}") from error
 
 
+def _check_files(kubeconfig: str | None) -> None:
+    """See that there is a kubeconfig: the library does not say which file it has looked for.
+
+    Raises:
+        NoClusterError: none of the files is there.
+    """
+    named = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = [file for file in named.split(os.pathsep) if file]
+    if not any(Path(file).expanduser().exists() for file in files):
+        by = "--kubeconfig" if kubeconfig else "KUBECONFIG" if os.environ.get("KUBECONFIG") else "the default"
+        raise NoClusterError(f"there is no file {' or '.join(files) or named} ({by})")
+
+
 class Direct:
     """A cluster."""
 
@@ -68,17 +83,16 @@ class Direct:
         """Take the kubeconfig, as kubectl would find it.
 
         Raises:
-            InputError: there is none, or it has no such context.
+            NoClusterError: there is none, or it has no such context.
         """
         kube: Any = config
+        _check_files(kubeconfig)
         try:
             self._api = kube.new_client_from_config(config_file=kubeconfig, context=context)
             listed, active = kube.list_kube_config_contexts(config_file=kubeconfig)
             contexts = {c["name"]: c for c in listed}
         except (ConfigException, TypeError, OSError) as error:
-            raise InputError(
-                f"no cluster to talk to: {error}. Name a gateway by --server, or a kubeconfig by KUBECONFIG"
-            ) from error
+            raise NoClusterError(str(error)) from error
         chosen = contexts.get(context) if context else active
         self.namespace = namespace or ((chosen or {}).get("context") or {}).get("namespace") or "default"
         self._objects: Any = client.CustomObjectsApi(self._api)
@@ -160,6 +174,13 @@ class Direct:
             found, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]), reverse=newest_first
         )
 
+    def count(self, filters: Filters, *, sweeps: bool) -> int | None:
+        all_of = replace(filters, limit=None)
+        return sum(1 for _ in (self.sweeps(all_of) if sweeps else self.jobs(all_of)))
+
+    def failed_point(self, sweep: SweepInfo) -> Point | None:  # noqa: ARG002 - the port's
+        return None  # an object has the indexes of its points, and not why they have failed
+
     def get(self, identity: str) -> Info:
         kind, obj = self._found(identity)
         return sweep_or_job(kind, obj)
@@ -170,9 +191,7 @@ class Direct:
                 return kind, self._read(kind, identity)
             except NotFound:
                 continue
-        raise NotFound(
-            f"there is no SimulationJob and no SimulationSweep {identity} in namespace {self.namespace}", status=404
-        )
+        raise NotFound(f"there is no run or sweep {identity!r} in namespace {self.namespace}", status=404)
 
     def _read(self, kind: Kind, name: str) -> Manifest:
         get = self._objects.get_namespaced_custom_object
@@ -277,6 +296,9 @@ class Direct:
     def table(self, identity: str, form: str) -> bytes:  # noqa: ARG002 - the port's
         self._refuse("a table")
 
+    def rows(self, identity: str) -> list[dict[str, Any]]:  # noqa: ARG002 - the port's
+        self._refuse("a plot")
+
     def plot(self, identity: str, picture: Picture) -> bytes:  # noqa: ARG002 - the port's
         self._refuse("a plot")
 
@@ -289,24 +311,12 @@ def sweep_or_job(kind: Kind, obj: Manifest) -> Info:
     return objects.sweep_info(obj) if kind is SIMULATION_SWEEP else objects.job_info(obj)
 
 
-def moment(text: str) -> datetime:
-    """Return the moment that a text means; one without a zone is this machine's time.
-
-    Raises:
-        InputError: it is none.
-    """
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
-        raise InputError("a moment is written 2026-11-28T12:00:00Z", text, 0) from error
-
-
 InfoT = TypeVar("InfoT", JobInfo, SweepInfo)
 
 
 def _chosen(found: Iterator[InfoT], filters: Filters) -> Iterator[InfoT]:
     wanted = {status.lower() for status in filters.status}
-    since = moment(filters.since) if filters.since else None
+    since = times.moment(filters.since) if filters.since else None
     number = 0
     for one in found:
         if wanted and one.status.lower() not in wanted:

@@ -1,14 +1,16 @@
 """The adapter for a gateway: the Python client, which does what is hard (retries, resuming, checksums)."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from simops_cli import hints
 from simops_cli.core.inputs import InputError
 from simops_cli.ports import Check, Filters, Info, Order, Picture, Tell
 from simops_client import Client, Job, NotFound, SimOpsError, Sweep, Unauthorized, Unavailable
 from simops_client.core.config import Token
-from simops_client.models import JobInfo, Plan, Stats, SweepInfo
+from simops_client.models import JobInfo, Plan, Point, Stats, SweepInfo
 
 T = TypeVar("T")
 
@@ -61,14 +63,25 @@ class Gateway:
         yield from _some((sweep.info for sweep in self._client.sweeps(**self._filters(filters))), filters.limit)
 
     def _filters(self, filters: Filters) -> dict[str, Any]:
+        return {**self._which(filters), "archived": filters.archived, "oldest_first": filters.oldest_first}
+
+    def _which(self, filters: Filters) -> dict[str, Any]:
         return {
             "status": filters.status or None,
             "label": filters.labels or None,
             "since": filters.since,
             "namespace": self._namespace,
-            "archived": filters.archived,
-            "oldest_first": filters.oldest_first,
         }
+
+    def count(self, filters: Filters, *, sweeps: bool) -> int | None:
+        if filters.archived:
+            return None
+        if sweeps:
+            return self._client.count_sweeps(**self._which(filters))
+        return self._client.count_jobs(sweep=filters.sweep, **self._which(filters))
+
+    def failed_point(self, sweep: SweepInfo) -> Point | None:
+        return next(Sweep(self._client, sweep).points(status="Failed", page_size=1), None)
 
     def get(self, identity: str) -> Info:
         return self._either(identity).info
@@ -78,7 +91,10 @@ class Gateway:
         try:
             return self._client.get_sweep(identity)
         except NotFound:
-            return self._client.job(identity)
+            try:
+                return self._client.job(identity)
+            except NotFound as error:
+                raise _neither(identity, error) from error
 
     def _sweep(self, identity: str) -> Sweep:
         try:
@@ -114,7 +130,7 @@ class Gateway:
                 raise InputError(
                     f"{identity} is a sweep, whose points have the logs: simops logs {identity}-0"
                 ) from error
-            raise
+            raise _neither(identity, error) from error
         yield from job.logs(follow=follow, tail=tail, attempt=attempt, timestamps=timestamps)
 
     # Changing
@@ -138,6 +154,10 @@ class Gateway:
     def table(self, identity: str, form: str) -> bytes:
         return self._sweep(identity).table_file(form)  # type: ignore[arg-type]
 
+    def rows(self, identity: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self.table(identity, "json"))
+        return rows
+
     def plot(self, identity: str, picture: Picture) -> bytes:
         asked = {"y": picture.y, "group": picture.group, "kind": picture.kind, "scale": picture.scale}
         return self._sweep(identity).plot(picture.metric, picture.x, format=picture.format, **asked)  # type: ignore[arg-type]
@@ -153,7 +173,7 @@ class Gateway:
         try:
             answer = self._client.http.get(f"{self._root}/live")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is told
-            remedy = "is the address right, and the port-forward or Ingress there? simops login --server URL sets another one"
+            remedy = f"is the address right, and the Ingress or port-forward there ({hints.PORT_FORWARD})? simops login --server URL sets another address"
             return Check("gateway", ok=False, found=f"{self.where} does not answer: {error}", remedy=remedy)
         found = f"{self.where} answers {answer.status_code}"
         return Check(
@@ -183,6 +203,14 @@ class Gateway:
             remedy = "ask for a role with list on simulationjobs and simulationsweeps (docs/authentication.md)"
             return Check(f"you may list {what}", ok=False, found=error.detail, remedy=remedy)
         return Check(f"you may list {what}", ok=True)
+
+
+def _neither(identity: str, error: NotFound) -> NotFound:
+    """Return the error of an id by which runs and sweeps were looked for; the gateway's speaks of one of them. What is gone stays so."""
+    if error.status != 404:
+        return error
+    words = f"there is no run or sweep {identity!r}"
+    return NotFound(words, status=404, title=error.title, request_id=error.request_id)
 
 
 def _some(found: Iterator[T], limit: int | None) -> Iterator[T]:

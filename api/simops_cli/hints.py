@@ -2,6 +2,9 @@
 
 from simops_client.errors import Unavailable
 
+PORT_FORWARD = "kubectl -n simops-system port-forward service/simops-gateway 8000:80"
+"""What reaches a gateway that has no Ingress."""
+
 _next: list[str] = []
 
 

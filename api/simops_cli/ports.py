@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from simops_client.models import JobInfo, Plan, Stats, SweepInfo
+    from simops_client.models import JobInfo, Plan, Point, Stats, SweepInfo
 
 Info: TypeAlias = "JobInfo | SweepInfo"
 Manifest = dict[str, Any]
@@ -87,6 +87,12 @@ class Backend(Protocol):
     def sweeps(self, filters: Filters) -> "Iterator[SweepInfo]":
         """Give sweeps."""
 
+    def count(self, filters: Filters, *, sweeps: bool) -> int | None:
+        """Return how many runs, or sweeps, there are whatever the limit; None where nobody can say."""
+
+    def failed_point(self, sweep: "SweepInfo") -> "Point | None":
+        """Return the first point of a sweep that has failed; None where nobody can say."""
+
     def get(self, identity: str) -> Info:
         """Return a run or a sweep, whichever has this id."""
 
@@ -115,6 +121,9 @@ class Backend(Protocol):
 
     def table(self, identity: str, form: str) -> bytes:
         """Return the table of a sweep as ``csv``, ``json`` or ``parquet``."""
+
+    def rows(self, identity: str) -> list[dict[str, Any]]:
+        """Return the rows of a sweep's table, to be drawn here."""
 
     def plot(self, identity: str, picture: Picture) -> bytes:
         """Return a picture of a sweep."""

@@ -32,6 +32,11 @@ def is_watched() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def is_coloured() -> bool:
+    """Whether standard output is to have colours (https://no-color.org)."""
+    return is_watched() and not os.environ.get("NO_COLOR")
+
+
 def show(found: Sequence[Found], form: Form, *, empty: str = "") -> None:
     """Print runs, sweeps or points."""
     if data(list(found), form):

@@ -135,7 +135,9 @@ async def test_mistakes_are_told_where_they_are_and_make_nothing(person: Person,
     assert said.code == Exit.USAGE
     assert said.err.splitlines()[-1].endswith(f"{' ' * 11}^")
     said = await person.says("submit", "sim:local", "--timeout-seconds", "0")
-    assert (said.code, "timeout_seconds" in said.err) == (Exit.REFUSED, True)
+    assert (said.code, "--timeout-seconds" in said.err) == (Exit.USAGE, True)
+    said = await person.says("submit", "sim:local", "--network", "Moon")
+    assert (said.code, "network" in said.err) == (Exit.REFUSED, True)
     assert (await person.says("submit")).code == Exit.USAGE
     assert (await person.says("submit", "--no-such-option")).code == Exit.USAGE
     assert (await person.says("stats", "-o", "json")).out == before

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simops_cli.chart import drawn
+from simops_cli.chart import drawn, rows_of
 from simops_cli.core.inputs import InputError
 
 
@@ -41,3 +41,26 @@ def test_points_without_the_second_parameter_are_left_out() -> None:
     assert drawn([*rows([1], [1]), {"a": 2, "b": None, "m": 1.0}], "m", "a", "b", None, colour=False).count("\n") == 2
     with pytest.raises(InputError, match="no point has m yet"):
         drawn([{"a": 2, "b": None, "m": 1.0}], "m", "a", "b", None)
+
+
+def test_a_sweep_of_which_nothing_has_ended_has_no_metric_yet() -> None:
+    waiting = {"index": 0, "status": "Running", "params": {"a": 1}, "metrics": None}
+    with pytest.raises(InputError, match="no point has a metric yet"):
+        rows_of([waiting], "m")
+    assert rows_of([waiting, {**waiting, "metrics": {"other": 1.0}}], "m")[1]["other"] == 1.0
+    with pytest.raises(InputError, match="no rows yet"):
+        drawn(rows_of([], "m"), "m", "a", None, None)
+
+
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one() -> None:
+    with pytest.raises(InputError, match=r"no column drga \(did you mean drag\?\); it has drag, angle"):
+        drawn([{"drag": 1.0, "angle": 2}], "drga", "angle", None, None)
+    with pytest.raises(InputError, match="no column z; it has"):
+        drawn([{"drag": 1.0, "angle": 2}], "z", "angle", None, None)
+
+
+def test_a_line_is_named_without_the_noise_of_floating_point() -> None:
+    table = [{"a": n, "drag": drag, "m": 1.0 * n} for n in (1, 2) for drag in (0.037500000000000006, 0.1)]
+    text = drawn(table, "m", "a", None, "drag", colour=False)
+    assert "drag=0.0375" in text
+    assert "0.0375000" not in text

@@ -110,7 +110,7 @@ class TestSpaces:
             ("d=geomspace(1,2,3)", "there is no geomspace", 2),
             ("d=linspace(0,1)", r"linspace\(first,last,how many\)", 11),
             ("d=linspace(0,one,3)", "all of them numbers", 11),
-            ("d=linspace(0,1,2.5)", "is an integer", 11),
+            ("d=linspace(0,1,2.5)", "is an integer", 15),
             ("d=1,,2", "a value is missing", 4),
             ("d=1,2,", "a value is missing", 6),
             ("d=", "a value is missing", 2),

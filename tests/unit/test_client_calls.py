@@ -293,3 +293,25 @@ async def test_text_of_others_is_text_in_a_notebook(kind: str) -> None:
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 4
     assert "1 of 2 succeeded" in html
+
+
+@both
+async def test_lists_are_counted_by_a_page_of_one(kind: str) -> None:
+    gateway = Gateway(told({"items": [job()], "page": 1, "size": 1, "total": 121}), told({"items": [], "total": 3}))
+    with asking(kind, gateway) as (client, _):
+        assert await done(client.count_jobs(status="failed", sweep="s-1")) == 121
+        assert await done(client.count_sweeps(label={"a": "b"})) == 3
+    assert gateway.asked == ["GET jobs?status=failed&sweep=s-1&size=1", "GET sweeps?label=a%3Db&size=1"]
+
+
+@both
+async def test_points_are_fetched_as_many_at_once_as_is_said(kind: str) -> None:
+    pages = [
+        told({"items": [{"index": n, "id": f"s-1-{n}", "status": "Failed"}], "page": n + 1, "size": 1, "total": 2})
+        for n in range(2)
+    ]
+    gateway = Gateway(told(sweep("Failed")), *pages)
+    with asking(kind, gateway) as (client, _):
+        found = await all_of((await done(client.get_sweep("s-1"))).points(status="Failed", page_size=1))
+    assert [point.index for point in found] == [0, 1]
+    assert gateway.asked[1:] == [f"GET sweeps/s-1/points?status=Failed&page={n}&size=1" for n in (1, 2)]

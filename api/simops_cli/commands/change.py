@@ -25,8 +25,10 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Stop runs, sweeps or points. What they have written by then is kept."""
-    if not yes and sys.stdin.isatty() and terminal.is_watched():
-        typer.confirm(f"Cancel {', '.join(ids)}?", abort=True)
+    asks = not yes and sys.stdin.isatty() and terminal.is_watched()
+    if asks and not typer.confirm(f"Cancel {', '.join(ids)}?"):
+        terminal.say("nothing was cancelled")
+        common.end_with(Exit.ERROR)
     code = Exit.OK
     with common.backend(context) as there:
         for identity in ids:

@@ -13,6 +13,7 @@ from simops_cli.core.exits import Exit
 from simops_cli.core.output import Form
 from simops_cli.ports import Backend, Info
 from simops_cli.settings import Options
+from simops_client.errors import SimOpsError
 
 FormOption = Annotated[Form, typer.Option("--output", "-o", help="table, wide, name, json or yaml.")]
 Identity = Annotated[str, typer.Argument(metavar="ID", help="Id of a run or sweep, as `simops list` shows it.")]
@@ -57,6 +58,17 @@ def waited(there: Backend, identity: str, timeout: float | None, *, quiet: bool)
             told = words
 
         return there.wait(identity, timeout=timeout, tell=tell)
+
+
+def why_failed(there: Backend, info: Info) -> str:
+    """Return a line about the first point of a sweep that has failed; empty where none has, or nobody can say why."""
+    if not isinstance(info, simops_client.SweepInfo) or not info.points.by_status.get("Failed"):
+        return ""
+    try:
+        point = there.failed_point(info)
+    except SimOpsError:  # what was asked for is there without it
+        return ""
+    return output.failure(point) if point is not None else ""
 
 
 def end_with(code: Exit) -> None:

@@ -8,7 +8,7 @@ import typer
 from simops_cli import place, terminal
 from simops_cli.commands import common
 from simops_cli.core.exits import Exit
-from simops_cli.core.inputs import InputError
+from simops_cli.core.inputs import NoClusterError
 from simops_cli.core.output import Form
 from simops_cli.ports import Check
 from simops_cli.settings import Options
@@ -39,7 +39,12 @@ def doctor(context: typer.Context, form: common.FormOption = Form.TABLE) -> None
 
 def _checks(options: Options) -> Iterator[Check]:
     """Give what is found at the gateway, where one is known, and in the cluster, where there is a kubeconfig."""
-    with closing(place.opened(options)) as first:
+    try:
+        first = place.opened(options)
+    except NoClusterError as error:
+        yield Check("cluster", ok=False, found=error.found, remedy=error.remedy)
+        return
+    with closing(first):
         yield from first.checks()
     from simops_cli.gateway import Gateway  # noqa: PLC0415 - slow to load, and not for each command
 
@@ -49,8 +54,8 @@ def _checks(options: Options) -> Iterator[Check]:
         cluster = place.opened(
             Options(kubeconfig=options.kubeconfig, context=options.context, namespace=options.namespace, direct=True)
         )
-    except InputError as error:
-        yield Check("cluster", ok=None, found=f"not looked at: {error.what.partition('. ')[0]}")
+    except NoClusterError as error:
+        yield Check("cluster", ok=None, found=f"not looked at: {error.found}")
         return
     with closing(cluster):
         yield from cluster.checks()

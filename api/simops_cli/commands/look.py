@@ -11,7 +11,7 @@ from simops_cli.core import output, times
 from simops_cli.core.inputs import InputError
 from simops_cli.core.output import Form, Found
 from simops_cli.ports import Backend, Filters
-from simops_client.errors import Unavailable
+from simops_client.errors import SimOpsError, Unavailable
 from simops_io.texts import one_line
 
 _LOOK_SECONDS = 2.0
@@ -38,18 +38,33 @@ def list_them(
     sweep: Annotated[str | None, typer.Option("--sweep", help="The points of this sweep.")] = None,
     status: Status = None,
     label: Labels = None,
-    since: Annotated[str | None, typer.Option(help="Made at this time or later: 2026-11-28T12:00:00Z.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Made at this time or later: 2026-11-28 or 2026-11-28T12:00:00Z.")
+    ] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Those whose objects are gone.")] = False,
-    limit: Annotated[int, typer.Option(help="How many at most; 0 for all.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 for all.")] = 50,
     form: common.FormOption = Form.TABLE,
 ) -> None:
     """List runs, newest first; or sweeps, or the points of one."""
+    if since is not None:
+        times.moment(since)
     filters = _filters(status, label, since=since, sweep=sweep, archived=archived, limit=limit or None)
     with common.backend(context) as there:
         found = _found(there, filters, sweeps=sweeps)
         terminal.show(found, form, empty=f"nothing found at {there.where}")
-    if limit and len(found) == limit and not common.options(context).quiet and terminal.is_watched():
-        terminal.say(f"the newest {limit}; more by --limit")
+        if limit and len(found) == limit and not common.options(context).quiet and terminal.is_watched():
+            _say_more(there, filters, limit, sweeps=sweeps)
+
+
+def _say_more(there: Backend, filters: Filters, shown: int, *, sweeps: bool) -> None:
+    try:
+        total = there.count(filters, sweeps=sweeps)
+    except SimOpsError:  # what was asked for is there without it
+        total = None
+    if total is None:
+        terminal.say(f"the newest {shown}; --limit for more")
+    elif total > shown:
+        terminal.say(f"{shown} of {total}; --limit for more")
 
 
 def _filters(status: list[str] | None, label: list[str] | None, **more: Any) -> Filters:
@@ -67,10 +82,13 @@ def get(context: typer.Context, identity: common.Identity, form: common.FormOpti
     """Show one run or sweep: its state and why, parameters, metrics."""
     with common.backend(context) as there:
         found = there.get(identity)
+        why = common.why_failed(there, found) if form is Form.TABLE else ""
     if form is Form.WIDE:
         terminal.show([found], form)
     else:
         terminal.one(found, form)
+    if why:
+        terminal.out(why)
 
 
 def watch(
@@ -79,7 +97,7 @@ def watch(
     sweeps: Sweeps = False,
     status: Status = None,
     label: Labels = None,
-    limit: Annotated[int, typer.Option(help="How many rows.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 20,
 ) -> None:
     """Show runs or sweeps as they change, until all that were named have ended, or Ctrl-C."""
     filters = _filters(status, label, limit=limit)

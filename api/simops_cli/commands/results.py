@@ -63,6 +63,8 @@ def result(
             )
         if not overwrite:
             raise InputError(f"{folder} is there already: name another file by --out, or replace it by --overwrite")
+    if not unpack and folder.suffix.lower() == ".zip":
+        _check_folder_of(folder)
     if unpack and not overwrite and _is_of_others(folder, identity):
         raise InputError(
             f"{folder} has files in it already: name another folder by --out, or replace them by --overwrite"
@@ -74,6 +76,12 @@ def result(
     with common.backend(context) as there, arriving(folder, identity, unpack=unpack, quiet=quiet):
         path = there.result(identity, folder, unpack=unpack)
     terminal.out(str(path))
+
+
+def _check_folder_of(file: Path) -> None:
+    """See that the folder of a file is there: one that is not is a slip of the pen more often than a wish."""
+    if not file.parent.is_dir():
+        raise InputError(f"there is no folder {file.parent} for {file.name}: make it, or name another place by --out")
 
 
 def _is_of_others(folder: Path, identity: str) -> bool:
@@ -107,6 +115,8 @@ def table(
     chosen = form or (_form_of(out) if out else TableForm.CSV)
     if chosen is TableForm.PARQUET and out is None and terminal.is_watched():
         raise InputError("Parquet is not for a terminal: name a file by --out")
+    if out is not None:
+        _check_folder_of(out)
     with common.backend(context) as there:
         content = there.table(identity, chosen.value)
     if chosen is TableForm.CSV and out is None and terminal.is_watched():
@@ -128,7 +138,6 @@ def _written(content: bytes, out: Path | None) -> None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     part.write_bytes(content)
     part.replace(out)
@@ -147,12 +156,16 @@ def plot(
     out: Out = None,
 ) -> None:
     """Draw a metric of a sweep: into a file (.png, .svg), or in the terminal."""
+    if y is not None and group is not None:
+        raise InputError("--y and --group do not go together: a heat map has no lines")
+    if out is not None:
+        if out.suffix not in (".png", ".svg"):
+            raise InputError(f"{out} ends with neither .png nor .svg")
+        _check_folder_of(out)
     with common.backend(context) as there:
         if out is None:
             _in_terminal(there, identity, metric, x, y, group, is_log=scale == "log")
             return
-        if out.suffix not in (".png", ".svg"):
-            raise InputError(f"{out} ends with neither .png nor .svg")
         picture = Picture(metric, x, y, group, kind, scale, out.suffix[1:])
         content = there.plot(identity, picture)
     _written(content, out)
@@ -161,9 +174,7 @@ def plot(
 def _in_terminal(
     there: Backend, identity: str, metric: str, x: str, y: str | None, group: str | None, *, is_log: bool
 ) -> None:
-    import json  # noqa: PLC0415 - here alone
-
     from simops_cli import chart  # noqa: PLC0415 - the drawing library is slow to load
 
-    rows = [chart.flat(row) for row in json.loads(there.table(identity, "json"))]
-    terminal.exact(chart.drawn(rows, metric, x, y, group, is_log=is_log, colour=terminal.is_watched()))
+    rows = chart.rows_of(there.rows(identity), metric)
+    terminal.exact(chart.drawn(rows, metric, x, y, group, is_log=is_log, colour=terminal.is_coloured()))

@@ -50,10 +50,10 @@ def submit(
         ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="grid (default), zip, random, latinHypercube, sobol.")] = None,
-    samples: Annotated[int | None, typer.Option(help="How many points a sampled method draws.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="How many points a sampled method draws.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of a sampled method.")] = None,
     where: Annotated[str | None, typer.Option(help="Only points for which this holds: 'a * b < 1'.")] = None,
-    parallelism: Annotated[int | None, typer.Option(help="Of a sweep: Pods that run at once, at most.")] = None,
+    parallelism: Annotated[int | None, typer.Option(min=1, help="Of a sweep: Pods that run at once, at most.")] = None,
     points_per_pod: Annotated[str | None, typer.Option(help="Of a sweep: a number, or auto.")] = None,
     batch: Annotated[
         bool, typer.Option("--batch", help="Of a sweep: the image computes many points in one process.")
@@ -61,9 +61,9 @@ def submit(
     cpu: Annotated[str | None, typer.Option(help="CPU request and limit, such as 2 or 500m.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory request and limit, such as 4Gi.")] = None,
     timeout: Annotated[
-        int | None, typer.Option("--timeout-seconds", help="How long one attempt, or one point, may take.")
+        int | None, typer.Option("--timeout-seconds", min=1, help="How long one attempt, or one point, may take.")
     ] = None,
-    retries: Annotated[int | None, typer.Option(help="How often what failed is tried again.")] = None,
+    retries: Annotated[int | None, typer.Option(min=0, help="How often what failed is tried again.")] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", "-l", help="name=value, by which lists can be filtered.")
     ] = None,
@@ -96,7 +96,7 @@ def submit(
         "network": network,
         "env": list(map(params.assignment_of_variable, env or [])) or None,
         "labels": dict(map(params.assignment_of_label, label or [])) or None,
-        "resources": _resources(cpu, memory),
+        "resources": params.resources(cpu, memory),
     }
     given = {name: value for name, value in more.items() if value is not None}
     if file is not None:
@@ -148,8 +148,14 @@ def _run(there: Backend, orders: Sequence[Order], form: Form, *, quiet: bool, wa
                 terminal.one(one, form)
             elif not quiet:
                 terminal.say(f"{one.id}: {one.status}{f' – {one_line(one.message)}' if one.message else ''}")
+                _say_why(there, one)
         worst = next((one for one in ended if one.status != "Succeeded"), ended[0])
         common.end_by(worst)
+
+
+def _say_why(there: Backend, info: Info) -> None:
+    if why := common.why_failed(there, info):
+        terminal.say(why)
 
 
 def _show_made(info: Info, form: Form, *, quiet: bool) -> None:
@@ -167,7 +173,8 @@ def _plan(there: Backend, orders: Sequence[Order], form: Form) -> None:
     for order in orders:
         plan = there.plan(order)
         if plan is None:
-            terminal.say("it would be taken; how many points it has is said by a gateway")
+            count = " How many points it has is said with a gateway (--server)." if order.is_sweep else ""
+            terminal.say(f"valid.{count}")
         elif not terminal.data(plan, form):
             about = "" if plan.points_exact else "at most "
             estimate = f", about {times.span(plan.estimated_seconds)}" if plan.estimated_seconds else ""
@@ -205,14 +212,9 @@ def _body(
 def _points(text: str | None) -> int | str | None:
     if text is None or text == "auto":
         return text
-    if not text.isdecimal():
-        raise InputError("--points-per-pod is a number, or auto")
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--points-per-pod {text}: a number from 1, or auto")
     return int(text)
-
-
-def _resources(cpu: str | None, memory: str | None) -> dict[str, Any] | None:
-    wanted = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value is not None}
-    return {"requests": wanted, "limits": wanted} if wanted else None
 
 
 def _source(file: str) -> str:
@@ -241,6 +243,8 @@ def wait(
         for one in ended:
             if form in (Form.TABLE, Form.WIDE):
                 terminal.out(f"{one.id}: {one.status}{f' – {one_line(one.message)}' if one.message else ''}")
+                if not common.options(context).quiet:
+                    _say_why(there, one)
             else:
                 terminal.one(one, form)
             code = code or exits.of_phase(one.status)

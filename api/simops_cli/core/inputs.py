@@ -15,3 +15,13 @@ class InputError(ValueError):
         self.what, self.text, self.position = what, text, position
         pointer = f"\n  {text}\n  {' ' * position}^" if text and position is not None else ""
         super().__init__(f"{what}{pointer}")
+
+
+class NoClusterError(InputError):
+    """There is no cluster to talk to, and no gateway was named."""
+
+    def __init__(self, found: str) -> None:
+        """Say what there is instead of one."""
+        self.found = f"no cluster to talk to: {found.rstrip('. ')}"
+        self.remedy = "name a gateway by --server, or a kubeconfig by KUBECONFIG"
+        super().__init__(f"{self.found}; {self.remedy}")

@@ -158,6 +158,14 @@ def details(one: Found) -> list[str]:
     return [f"{name.ljust(width)}  {text}" for name, text in shown]
 
 
+def failure(point: "Point") -> str:
+    """Return how a point has failed, and where its log is."""
+    code = f"exited with code {point.exit_code}" if point.exit_code else ""
+    reason = "" if code and point.reason == "ExitCode" else point.reason or ""
+    why = ", ".join(filter(None, (reason, code))) or "failed"
+    return f"{point.id}: {one_line(why)} (simops logs {point.id})"
+
+
 def names(found: Iterable[Found]) -> list[str]:
     """Return the ids alone."""
     return [one.id for one in found]

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simops_cli.core.inputs import InputError
 
@@ -14,6 +14,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SAFE_INTEGER = 2**63
+_RESOURCES = {"cpu": (0, "2 or 500m"), "memory": (2**20, "512Mi or 4Gi")}
+"""How much of each is too little to be meant, and what is written."""
 
 
 def scalar(text: str) -> "Scalar":
@@ -116,3 +118,26 @@ def assignment_of_label(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise InputError("a label is name=value", text, 0)
     return name, value
+
+
+def resources(cpu: str | None, memory: str | None) -> dict[str, Any] | None:
+    """Return what a simulation asks for and may use, as a request has it; None where nothing is said.
+
+    Raises:
+        InputError: it is no quantity of Kubernetes, or one that no simulation can run with.
+    """
+    wanted = {name: _quantity(name, text) for name, text in (("cpu", cpu), ("memory", memory)) if text is not None}
+    return {"requests": wanted, "limits": wanted} if wanted else None
+
+
+def _quantity(name: str, text: str) -> str:
+    from simops_crds.quantities import number_of  # noqa: PLC0415 - slow to load, and not for each command
+
+    least, example = _RESOURCES[name]
+    try:
+        number = number_of(text)
+    except ValueError:
+        number = None
+    if number is None or number <= 0 or number < least or (name == "memory" and text[-1] in "num"):
+        raise InputError(f"--{name} {text}: such as {example}")
+    return text

@@ -58,9 +58,19 @@ def axis(text: str) -> tuple[str, axes.Axis]:
     values = _values(text, call["inside"], inside)
     if len(values) not in counts or not _numbers(values):
         raise InputError(f"write {form}, all of them numbers", text, inside)
-    if call["name"].lower() in ("linspace", "logspace") and not isinstance(values[2], int):
-        raise InputError("how many values there are is an integer", text, inside)
+    if call["name"].lower() in ("linspace", "logspace"):
+        _check_count(name, values[2], text, inside + len(call["inside"]))
     return name, make(*values)
+
+
+def _check_count(name: str, count: "Scalar", text: str, end: int) -> None:
+    """See that an axis has so many values; how many is the last of what is written before ``end``."""
+    last = text[:end].rpartition(",")[2].lstrip()
+    position = end - len(last)
+    if not isinstance(count, int):
+        raise InputError(f"{name}: how many values there are is an integer", text, position)
+    if count < 1:
+        raise InputError(f"{name}: how many values there are is at least 1", text, position)
 
 
 def _values(text: str, part: str, offset: int) -> "list[Scalar]":

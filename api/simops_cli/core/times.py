@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from simops_cli.core.inputs import InputError
+
 _STEPS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -10,6 +12,18 @@ def age(since: datetime | None, now: datetime | None = None) -> str:
     if since is None:
         return ""
     return span(((now or datetime.now(UTC)) - since).total_seconds())
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that a text means; one without a zone is this machine's time.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise InputError("--since is a date or time, such as 2026-11-30 or 2026-11-30T12:00:00Z", text, 0) from error
 
 
 def span(seconds: float | None) -> str:

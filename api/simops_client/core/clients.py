@@ -6,7 +6,7 @@ from typing import Any
 
 from simops_client.core.flow import Flow, Items
 from simops_client.core.handles import JobHandle, SweepHandle
-from simops_client.core.listing import items_of
+from simops_client.core.listing import count_of, items_of
 from simops_client.core.requests import Query, Request, Run, body_of, making, query_of, segment
 from simops_client.core.session import J, S, Session, parsed
 from simops_client.models import Created, JobInfo, Stats, SweepInfo
@@ -83,6 +83,42 @@ def sweeps(
     yield from items_of(client, SweepInfo, "sweeps", query, lambda info: client.sweep_type(client, info))
 
 
+def count_jobs(
+    client: Session[J, S],
+    *,
+    status: Status | None = None,
+    label: Label | None = None,
+    since: Moment | None = None,
+    sweep: str | SweepHandle | None = None,
+    namespace: str | None = None,
+) -> Flow[int]:
+    """Return how many jobs and points of sweeps there are; filters as for ``jobs``.
+
+    Raises:
+        SimOpsError: it could not be read.
+    """
+    query = _filters(status, label, since, namespace, archived=False, oldest_first=False)
+    query += query_of(sweep=sweep.id if isinstance(sweep, SweepHandle) else sweep)
+    return (yield from count_of(client, JobInfo, "jobs", query))
+
+
+def count_sweeps(
+    client: Session[J, S],
+    *,
+    status: Status | None = None,
+    label: Label | None = None,
+    since: Moment | None = None,
+    namespace: str | None = None,
+) -> Flow[int]:
+    """Return how many sweeps there are; filters as for ``jobs``.
+
+    Raises:
+        SimOpsError: it could not be read.
+    """
+    query = _filters(status, label, since, namespace, archived=False, oldest_first=False)
+    return (yield from count_of(client, SweepInfo, "sweeps", query))
+
+
 def stats(client: Session[J, S], *, namespace: str | None = None) -> Flow[Stats]:
     """Return how many jobs have which status, how many finish, and how long they take.
 
@@ -137,4 +173,15 @@ def _several(given: str | Iterable[str] | None) -> list[str] | None:
     return [given] if isinstance(given, str) else list(given)
 
 
-__all__ = ["JobHandle", "begun", "get_sweep", "job", "jobs", "stats", "submit_many", "sweeps"]
+__all__ = [
+    "JobHandle",
+    "begun",
+    "count_jobs",
+    "count_sweeps",
+    "get_sweep",
+    "job",
+    "jobs",
+    "stats",
+    "submit_many",
+    "sweeps",
+]

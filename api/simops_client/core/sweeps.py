@@ -9,7 +9,7 @@ from simops_client.core.files import download
 from simops_client.core.flow import Flow, Items, Work
 from simops_client.core.handles import SweepHandle
 from simops_client.core.jobs import unpack_and_remove
-from simops_client.core.listing import items_of
+from simops_client.core.listing import PAGE_SIZE, items_of
 from simops_client.core.pictures import Picture
 from simops_client.core.requests import KEY_HEADER, Request, archive_path, query_of
 from simops_client.core.session import parsed
@@ -17,15 +17,19 @@ from simops_client.core.tables import Form, Row, arrow_of, chosen, frame_of, nee
 from simops_client.models import Point, SweepInfo
 
 
-def points(sweep: SweepHandle, *, status: str | Iterable[str] | None = None) -> Items[Point]:
+def points(
+    sweep: SweepHandle, *, status: str | Iterable[str] | None = None, page_size: int = PAGE_SIZE
+) -> Items[Point]:
     """Give the points in the order of their indexes, with parameters, results and metrics.
+
+    ``page_size``: how many are fetched at once, for who needs the first alone.
 
     Raises:
         SimOpsError: they could not be read.
     """
     wanted = [status] if isinstance(status, str) else status
     query = query_of(status=None if wanted is None else list(wanted))
-    yield from items_of(sweep.session, Point, f"{sweep.path}/points", query, lambda point: point)
+    yield from items_of(sweep.session, Point, f"{sweep.path}/points", query, lambda point: point, page_size)
 
 
 def rows(sweep: SweepHandle) -> Flow[list[Row]]:

@@ -173,6 +173,8 @@ class Client(Making[Job, Sweep, Job, Sweep, Plan]):
     get_sweep = _call(clients.get_sweep)
     jobs = _each(clients.jobs)
     sweeps = _each(clients.sweeps)
+    count_jobs = _call(clients.count_jobs)
+    count_sweeps = _call(clients.count_sweeps)
     stats = _call(clients.stats)
     submit_many = _call(clients.submit_many)
 
