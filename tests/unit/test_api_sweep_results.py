@@ -26,7 +26,7 @@ from simops_api.artifacts.merged import Merger, Part, ZipStream
 from simops_api.errors import ProblemError
 from simops_api.plots.draw import draw
 from simops_api.plots.fit import fitted
-from simops_api.plots.gather import Gathered, PlotError, is_geometric
+from simops_api.plots.gather import Gathered, PlotError, groups_of, is_geometric
 from simops_api.store import Store, StoredObject, StoreError
 from simops_api.sweeps import columnar
 from simops_api.sweeps.collected import Collected
@@ -659,3 +659,15 @@ def test_a_picture_keeps_each_text_once_and_refuses_too_many() -> None:
     with pytest.raises(PlotError, match="more than 50") as caught:
         gathered([row(i, 1.0, a=i, b=f"t{i}") for i in range(60)], "error", "a", "b")
     assert caught.value.field == "y"
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        ([0.5, 1.0, 0.5], {"0.5": [0, 2], "1": [1]}),
+        ([1.0000001, 1.0000002, 0.1], {"0.1": [2], "1.0000001": [0], "1.0000002": [1]}),
+        ([1, "1", 2], {"1": [0, 1], "2": [2]}),
+    ],
+)
+def test_no_point_is_lost_when_groups_are_alike_in_six_digits(labels: list[Any], groups: dict[str, list[int]]) -> None:
+    assert groups_of(labels, 10) == groups

@@ -144,7 +144,12 @@ def groups_of(labels: Sequence[Any], limit: int) -> dict[str, list[int]]:
     if len(out) > limit:
         raise PlotError("group", f"it has {len(out)} values; lines for more than {limit} cannot be told apart")
     keys = sorted(out, key=lambda k: (not _is_number(k), k if _is_number(k) else 0, str(k)))
-    return {_worded(key): out[key] for key in keys}
+    # Six digits, if they tell all groups apart: two groups under one label would be drawn as one.
+    words = _worded if len({_worded(key) for key in keys}) == len(keys) else str
+    named: dict[str, list[int]] = {}
+    for key in keys:
+        named.setdefault(words(key), []).extend(out[key])
+    return named
 
 
 def _worded(value: Any) -> str:
