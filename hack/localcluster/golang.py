@@ -77,6 +77,93 @@ def apiserver_of(minor: str) -> str:
     return f"kube-apiserver-{minor}"
 
 
+_PLACES = """// places counts the requests of each key in the pool.
+var places = struct {
+	sync.Mutex
+	of map[string]int
+}{of: make(map[string]int)}
+
+// whose tells by whose keys a request is signed: of keys that were made for a while, by whom they were made.
+func whose(r *http.Request) string {
+	region := globalSite.Region()
+	if reqSignatureV4Verify(r, region, serviceS3) != ErrNone {
+		return "nobody's"
+	}
+	var access string
+	if isRequestSignatureV4(r) {
+		signed, _ := parseSignV4(r.Header.Get("Authorization"), region, serviceS3)
+		access = signed.Credential.accessKey
+	} else {
+		signed, _ := parsePreSignV4(r.Form, region, serviceS3)
+		access = signed.Credential.accessKey
+	}
+	if access == globalActiveCred.AccessKey {
+		if isRequestSignatureV4(r) {
+			return "root's own"
+		}
+		return "of whom root gave an address to"
+	}
+	cred, _, _ := checkKeyValid(r, access)
+	if cred.ParentUser != "" && cred.ParentUser != globalActiveCred.AccessKey {
+		access = cred.ParentUser
+	}
+	return "key " + access
+}
+
+// takePlace takes a place in the pool and returns what gives it back, or nil.
+// Who has a third of what is free gets no more, thus at most a quarter of all; root has up to three times what is free, thus three quarters.
+func takePlace(r *http.Request, pool chan struct{}) func() {
+	key := whose(r)
+	places.Lock()
+	defer places.Unlock()
+	most := cap(pool) - len(pool)
+	if key == "root's own" {
+		most *= 9
+	}
+	if 3*places.of[key] >= most {
+		return nil
+	}
+	select {
+	case pool <- struct{}{}:
+	default:
+		return nil
+	}
+	places.of[key]++
+	return func() {
+		places.Lock()
+		defer places.Unlock()
+		<-pool
+		places.of[key]--
+		if places.of[key] == 0 {
+			delete(places.of, key)
+		}
+	}
+}
+
+// steadyBody ends where less than 30 KiB came in 30 seconds that were waited for it.
+type steadyBody struct {
+	io.ReadCloser
+	waited time.Duration
+	got    int
+}
+
+func (b *steadyBody) Read(p []byte) (int, error) {
+	start := time.Now()
+	n, err := b.ReadCloser.Read(p)
+	b.waited += time.Since(start)
+	b.got += n
+	if err == nil && b.waited > 30*time.Second {
+		if b.got < 30<<10 {
+			return n, io.ErrUnexpectedEOF
+		}
+		b.waited, b.got = 0, 0
+	}
+	return n, err
+}
+
+// maxClients throttles the S3 API calls
+"""
+
 MINIO_MENDS = (
     # The last public MinIO takes what is uploaded with an unsigned trailer from whoever knows the name of an access key: beside a signature in the
     # query nothing is checked (CVE-2026-41145), nor for archives that it unpacks (CVE-2026-40344). Nothing here uploads in this way; a request that does
@@ -87,7 +174,7 @@ MINIO_MENDS = (
         "return false",
     ),
     # The right to read an object is also that to let MinIO unpack and query it, and the right to write one that to let it unpack an archive: a few
-    # megabytes, packed well, end it for everybody or fill its disk. Nothing here asks for any of it. The last is the name of a header, which has no spaces.
+    # megabytes, packed well, end it for everybody or fill its disk. Nothing here asks for any of it. No header has a name with spaces.
     Mend("cmd/api-router.go", "api.SelectObjectContentHandler, ", "errorResponseHandler, "),
     Mend("cmd/api-router.go", "api.PutObjectExtractHandler, ", "errorResponseHandler, "),
     # The end of an upload names ten thousand parts at most, and each is made into an entry before they are counted.
@@ -102,6 +189,20 @@ MINIO_MENDS = (
     Mend("cmd/api-router.go", "api.PostPolicyBucketHandler, ", "errorResponseHandler, "),
     Mend("cmd/api-router.go", "api.GetObjectLambdaHandler, ", "errorResponseHandler, "),
     Mend("cmd/s3-zip-handlers.go", 'xMinIOExtract = "x-minio-extract"', 'xMinIOExtract = "a header that nobody sends"'),
+    # There is a number of places for requests, and uploads that trickle took all of them with the keys of one namespace. Whose a request is, is told by
+    # its signature and not by the name of a key alone: a few requests are read before their signature is looked at.
+    Mend("cmd/handler-api.go", "import (\n", 'import (\n\t"io"\n'),
+    Mend("cmd/handler-api.go", "// maxClients throttles the S3 API calls\n", _PLACES),
+    Mend(
+        "cmd/handler-api.go",
+        "select {\n\t\tcase pool <- struct{}{}:\n\t\t\tdefer func() { <-pool }()\n",
+        "switch leave := takePlace(r, pool); {\n\t\tcase leave != nil:\n\t\t\tdefer leave()\n\t\t\tr.Body = &steadyBody{ReadCloser: r.Body}\n",
+    ),
+    Mend(
+        "cmd/handler-api.go",
+        "case <-r.Context().Done():\n\t\t\tglobalHTTPStats",
+        "case contextCanceled(ctx):\n\t\t\tglobalHTTPStats",
+    ),
 )
 
 _NATIVE = HACK / "native"

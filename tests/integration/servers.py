@@ -42,8 +42,9 @@ def binary(kind: str) -> str:
 class Server:
     """One server that can be frozen, killed and started again with its data."""
 
-    def __init__(self, kind: str, folder: Path, certificates: Path | None = None) -> None:
+    def __init__(self, kind: str, folder: Path, certificates: Path | None = None, **variables: str) -> None:
         self.kind = kind
+        self._variables = variables
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.secure = certificates is not None
@@ -77,6 +78,7 @@ class Server:
                 "MINIO_BROWSER": "off",
                 "ROOT_ACCESS_KEY": ACCESS,
                 "ROOT_SECRET_KEY": SECRET,
+                **self._variables,
             }
             with (self._folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(self._command, env=environment, stdout=log, stderr=log)
