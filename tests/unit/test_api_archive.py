@@ -1,5 +1,6 @@
 """Records by time: every page is the next part of one order, whatever the store holds and however it is asked."""
 
+import asyncio
 import base64
 import json
 from typing import Any, cast
@@ -26,6 +27,7 @@ from simops_api.settings import Settings
 from simops_api.store import Store, StoredObject
 from simops_crds.kinds import Kind
 from simops_crds.names import archive_key, key_prefix
+from simops_io.s3 import TooLargeError
 
 NAMESPACES = ("default", "lab", "lab-2")
 Run = tuple[str, int, str, str]
@@ -39,6 +41,7 @@ class Objects:
         self.objects: dict[str, bytes] = {}
         self.lists = 0
         self.gets = 0
+        self.reading = self.most = 0
 
     async def keys(self, prefix: str, after: str = "", limit: int = 0) -> list[StoredObject]:
         self.lists += 1
@@ -51,9 +54,16 @@ class Objects:
         found = {prefix + key.removeprefix(prefix).partition("/")[0] for key in self.objects if key.startswith(prefix)}
         return sorted(found)[:limit]
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str, limit: int) -> bytes | None:
         self.gets += 1
-        return self.objects.get(key)
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        await asyncio.sleep(0)
+        self.reading -= 1
+        found = self.objects.get(key)
+        if found is not None and len(found) > limit:
+            raise TooLargeError(key)
+        return found
 
     def put(self, namespace: str, created: int, name: str, uid: str, phase: str = "Succeeded", **labels: str) -> None:
         meta = {"creationTimestamp": "2026-03-01T12:00:00Z", "labels": labels}
@@ -313,3 +323,19 @@ async def test_what_cannot_be_asked_of_the_archive_is_said(objects: Objects, que
         await uids(past(objects), **query)
     assert (refused.value.status, refused.value.errors[0].field) == (422, field)
     assert objects.lists == 0
+
+
+async def test_of_many_runs_of_one_name_a_few_records_are_read_at_once_whoever_asks() -> None:
+    objects = Objects()
+    for number in range(30):
+        objects.put("lab", 1_772_000_000 + number, "a", f"u{number}")
+    objects.objects[f"{key_prefix('lab', 'a', 'u29')}/record.json"] = b" " * (9 << 20)
+    last = f"{key_prefix('lab', 'a', 'u17')}/record.json"
+    record = json.loads(objects.objects[last])
+    record["status"]["completionTime"] = "2026-03-01T12:00:00Z"
+    objects.objects[last] = json.dumps(record).encode()
+    archive = both(objects)[1]
+    found = await asyncio.gather(*(archive.find("lab", "a") for _ in range(5)))
+    assert {record.uid for record in found if record is not None} == {"u17"}
+    assert len(await archive.annotations("lab", "a")) == 29
+    assert objects.most <= 4

@@ -17,6 +17,7 @@ from simops_api.errors import ProblemError
 from simops_api.holds import PIECE, SMALL_BYTES, Hold, NoRoomError, Room
 from simops_api.limits import AnswerLimit
 from simops_api.sse import EventStream, Streams
+from simops_api.sweeps.models import PlotQuery
 
 ANN, BOB, EVE, DAN, FAY = (Caller(name) for name in ("ann", "bob", "eve", "dan", "fay"))
 MIB = 1 << 20
@@ -273,3 +274,35 @@ async def test_points_with_long_parameters_that_all_share_are_refused_as_a_page_
             await Shelf(kept.store).each(record, range(0, 3000, 3), make)
     assert refused.value.status == 429
     assert len(made) < 100
+
+
+async def test_pictures_of_many_points_are_drawn_one_at_a_time_for_one_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unit.test_api_sweep_results import swept  # noqa: PLC0415 - it takes ``roomy`` from here
+
+    from simops_api.sweeps import service  # noqa: PLC0415
+    from simops_api.sweeps.shelf import Shelf  # noqa: PLC0415
+
+    record, kept = swept(300, 300)
+    now = most = 0
+    sweeps = service.Sweeps.__new__(service.Sweeps)
+    sweeps._shelf = Shelf(kept.store)
+
+    async def drawn(*_: Any) -> bytes:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return b"picture"
+
+    monkeypatch.setattr(sweeps, "_plot", drawn)
+    monkeypatch.setattr(service, "_DRAWN_BYTES", 10_000)
+    room = Room(16 * MIB)
+
+    async def asked(who: Caller) -> bytes:
+        with room.hold(who) as hold:
+            return await sweeps.plot(record, PlotQuery(metric="error", x="a"), hold)
+
+    assert await asyncio.gather(*(asked(ANN) for _ in range(5))) == [b"picture"] * 5
+    assert most == 1
+    await asyncio.gather(*(asked(who) for who in (ANN, BOB, EVE)))
+    assert most == 3

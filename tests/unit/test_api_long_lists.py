@@ -18,7 +18,7 @@ from simops_api.settings import Settings
 from simops_api.store import StoredObject
 
 MANY = 4000
-KEY = "jobs/lab/heat/u1/pod.zip"
+KEY, SMALL_KEY = "jobs/lab/heat/u1/pod.zip", "jobs/lab/short/u2/pod.zip"
 LONG = zipped({f"some/folder/with/a/long/name/file-{number:06}": b"" for number in range(MANY)})
 SHORT = zipped({"a": b"x"})
 FOUND = Found("lab.heat", "lab", "heat", "u1", "Succeeded", "pod", json.dumps({"artifacts": {"bundle": KEY}}).encode())
@@ -62,11 +62,23 @@ async def test_of_long_directories_one_at_a_time_is_made_and_short_ones_do_not_w
         return directory_of(tail, size)
 
     monkeypatch.setattr("simops_api.artifacts.member.asyncio.to_thread", lambda _, tail, size: counted(tail, size))
-    bundles = Bundles(Kept({KEY: LONG, "short": SHORT}).store)
+    bundles = Bundles(Kept({KEY: LONG, SMALL_KEY: SHORT}).store)
     await asyncio.gather(*(bundles.directory(stored(KEY, LONG, f"t{number}")) for number in range(5)))
     assert most == 1
-    async with bundles.one_large:
-        assert list(await asyncio.wait_for(bundles.directory(stored("short", SHORT)), 5)) == ["a"]
+    async with bundles.one_large(stored(KEY, LONG)):
+        assert list(await asyncio.wait_for(bundles.directory(stored(SMALL_KEY, SHORT)), 5)) == ["a"]
+
+
+async def test_a_namespace_with_many_long_lists_keeps_another_one_waiting_for_one_of_them() -> None:
+    bundles, order = Bundles(Kept().store), list[str]()
+
+    async def listed(namespace: str) -> None:
+        async with bundles.one_large(stored(f"jobs/{namespace}/x/u/pod.zip", b"")):
+            order.append(namespace)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(listed("evil") for _ in range(20)), listed("lab"))
+    assert "lab" in order[:3]
 
 
 @pytest.mark.parametrize("has_manifest", [True, False])

@@ -23,8 +23,6 @@ _LIST_KEYS = LIST_KEYS
 _MAX_LISTS = 20
 _MAX_RECORDS = 500
 _LEAST_BATCH = 16
-_AT_ONCE = 8
-"""Records that are read at once, for everybody: of each the text is held beside what is made of it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,6 @@ class History:
         self._store = store
         self._archive = archive
         self._keys = keys
-        self._reading = asyncio.Semaphore(_AT_ONCE)
 
     async def page(
         self,
@@ -76,7 +73,7 @@ class History:
         looked = 0
         while not walk.ended and walk.lists < _MAX_LISTS and looked < _MAX_RECORDS:
             batch = await walk.take(max(size - len(records), _LEAST_BATCH), is_gone)
-            found = await asyncio.gather(*map(self._record, batch))
+            found = await asyncio.gather(*(self._archive.get(p.namespace, p.name, p.uid) for p in batch))
             looked += len(batch)
             for place, record in zip(batch, found, strict=True):
                 if record is not None and fits(record):
@@ -86,11 +83,6 @@ class History:
                         is_last = walk.ended and place == batch[-1]
                         return Page(records, None if is_last else place)
         return Page(records, None if walk.ended else walk.last)
-
-    async def _record(self, place: Place) -> Record | None:
-        async with self._reading:
-            found: Record | None = await self._archive.get(place.namespace, place.name, place.uid)
-            return found
 
 
 class _Walk:

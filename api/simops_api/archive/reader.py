@@ -16,6 +16,7 @@ from simops_api.jobs.ids import id_of
 from simops_api.records import Record, record_of
 from simops_api.store import Store
 from simops_crds.names import key_prefix
+from simops_io.s3 import TooLargeError
 from simops_io.untrusted import parse
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 _RECORD = "record.json"
 _KEPT_SECONDS = 60.0
 _KEPT_BYTES = 32 << 20
+_MAX_RECORD = 8 << 20
+"""Bytes of a record: an object of the API has a megabyte and a half, and half of its letters may stand there as escapes."""
+_AT_ONCE = 4
+"""Records that are read at once, for everybody: of each the text is held beside what is made of it."""
 _MAX_SAME_NAME = 200
 """Of so many runs of one name the records are read."""
 
@@ -55,6 +60,7 @@ class Archive(Generic[R]):
         self._clock = clock
         self._kept: OrderedDict[str, tuple[float, R]] = OrderedDict()
         self._kept_bytes = 0
+        self._reading = asyncio.Semaphore(_AT_ONCE)
 
     async def find(self, namespace: str, name: str) -> R | None:
         """Return the run of this name that finished last, None if there is none.
@@ -62,9 +68,13 @@ class Archive(Generic[R]):
         Raises:
             StoreError: the store does not answer.
         """
+        best: R | None = None
         uids = await self._uids(namespace, name)
-        found = await asyncio.gather(*(self.get(namespace, name, uid) for uid in uids))
-        return max((r for r in found if r is not None), key=lambda r: (r.completed or 0.0, r.created), default=None)
+        for first in range(0, len(uids), _AT_ONCE):
+            found = await asyncio.gather(*(self.get(namespace, name, uid) for uid in uids[first : first + _AT_ONCE]))
+            some = [record for record in (best, *found) if record is not None]
+            best = max(some, key=lambda r: (r.completed or 0.0, r.created), default=None)
+        return best
 
     async def annotations(self, namespace: str, name: str) -> list[dict[str, str]]:
         """Return the annotations that the objects of this name had, those of SimOps, of each run that has a record.
@@ -72,11 +82,14 @@ class Archive(Generic[R]):
         Raises:
             StoreError: the store does not answer.
         """
-        uids = await self._uids(namespace, name)
-        texts = await asyncio.gather(
-            *(self._store.get(f"{self._of.prefix(namespace, name, u)}/{_RECORD}") for u in uids)
-        )
-        return [annotations_of(text) for text in texts if text is not None]
+
+        async def one(uid: str) -> dict[str, str] | None:
+            async with self._reading:
+                text = await self._text(f"{self._of.prefix(namespace, name, uid)}/{_RECORD}")
+                return annotations_of(text) if text is not None else None
+
+        found = await asyncio.gather(*map(one, await self._uids(namespace, name)))
+        return [annotations for annotations in found if annotations is not None]
 
     async def _uids(self, namespace: str, name: str) -> list[str]:
         # Of what lies below a UID nothing is listed: a sweep may have 100,000 objects there.
@@ -94,10 +107,18 @@ class Archive(Generic[R]):
         if known is not None and self._clock() - known[0] < _KEPT_SECONDS:
             self._kept.move_to_end(key)
             return known[1]
-        text = await self._store.get(key)
-        record = self._parsed(key, text, (namespace, name, uid)) if text is not None else None
+        async with self._reading:
+            text = await self._text(key)
+            record = self._parsed(key, text, (namespace, name, uid)) if text is not None else None
         self._keep(key, record)
         return record
+
+    async def _text(self, key: str) -> bytes | None:
+        try:
+            return await self._store.get(key, _MAX_RECORD)
+        except TooLargeError as error:
+            log.warning("taken as missing: %s", error)
+            return None
 
     def _parsed(self, key: str, text: bytes, place: tuple[str, str, str]) -> R | None:
         job_id = id_of(place[0], place[1], self._default_namespace)

@@ -2,9 +2,9 @@
 
 import asyncio
 import zlib
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, asynccontextmanager, nullcontext
 
 from simops_api.artifacts.directory import (
     LOCAL_HEADER_BYTES,
@@ -37,11 +37,18 @@ class Bundles:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: OrderedDict[tuple[str, str], Mapping[str, Member]] = OrderedDict()
-        self.one_large = asyncio.Lock()
-        """Held by who makes objects of a long directory or manifest: of one at a time there is memory."""
+        self._one_large = asyncio.Lock()
+        self._one_of = defaultdict[str, asyncio.Lock](asyncio.Lock)
+
+    @asynccontextmanager
+    async def one_large(self, bundle: StoredObject) -> AsyncIterator[None]:
+        """Let the objects of a long directory or manifest be made: of one at a time there is memory. Namespaces take turns."""
+        namespace = bundle.key.split("/")[1]
+        async with self._one_of[namespace], self._one_large:
+            yield
 
     async def directory(self, bundle: StoredObject, *, has_turn: bool = False) -> Mapping[str, Member]:
-        """Return the files of a bundle by their paths. ``has_turn``: whether who asks holds ``one_large``.
+        """Return the files of a bundle by their paths. ``has_turn``: whether who asks is within ``one_large``.
 
         Raises:
             StoreError: the store does not answer.
@@ -63,7 +70,7 @@ class Bundles:
             return await asyncio.to_thread(directory_of, tail, bundle.size)
         except IncompleteError as error:
             further = error.start
-        async with nullcontext() if has_turn else self.one_large:
+        async with nullcontext() if has_turn else self.one_large(bundle):
             return self._kept.get((bundle.key, bundle.etag)) or await self._read_long(bundle, start, tail, further)
 
     async def _read_long(self, bundle: StoredObject, start: int, tail: bytes, further: int) -> Mapping[str, Member]:

@@ -130,7 +130,7 @@ class Artifacts:
             if (manifest := await self._manifest(stored)) is not None:
                 return await _listing(found, bundle, manifest, hold)
             stored = None
-        async with self._bundles.one_large:  # until nothing is left of it but the answer
+        async with self._bundles.one_large(bundle):  # until nothing is left of it but the answer
             manifest = await self._manifest(stored) if stored is not None else None
             if manifest is None:
                 members = await self._directory(found, bundle, has_turn=True)

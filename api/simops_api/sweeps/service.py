@@ -17,7 +17,7 @@ from simops_api.index import Page, Query
 from simops_api.jobs.lookup import Lookup
 from simops_api.moments import seconds_since_1970
 from simops_api.plots.draw import draw
-from simops_api.plots.gather import Gathered, PlotError
+from simops_api.plots.gather import MAX_POINTS, Gathered, PlotError
 from simops_api.scopes import scope_of
 from simops_api.settings import Settings
 from simops_api.sweeps.models import PlotQuery, PointQuery, RerunRequest, SweepQuery
@@ -28,6 +28,9 @@ from simops_api.sweeps.table import Columns, columns_of
 from simops_crds.indexes import Indexes
 from simops_crds.kinds import SIMULATION_SWEEP
 from simops_crds.names import Phase
+
+_DRAWN_BYTES = 192
+"""Of a point that is drawn: its values as objects, and what the picture makes of them."""
 
 
 class Sweeps:
@@ -136,6 +139,11 @@ class Sweeps:
             ProblemError: 409 there is nothing to draw yet; 422 this cannot be drawn; as for ``points``.
             StoreError: the store does not answer.
         """
+        with hold.another() as picture:
+            await picture.turn(min(record.total, MAX_POINTS) * _DRAWN_BYTES)
+            return await self._plot(record, query, hold)
+
+    async def _plot(self, record: SweepRecord, query: PlotQuery, hold: Hold) -> bytes:
         record = await self._shelf.settled(record)
         wanted = {"x": query.x, "y": query.y, "group": query.group}
         gathered = Gathered(query.metric, {field: name for field, name in wanted.items() if name is not None})
