@@ -110,14 +110,19 @@ class Many:
     ) -> Iterator[bytes]:
         """Yield the events of changes, some at a time: each may have a megabyte."""
         some, size = list[bytes](), 0
-        for told in filter(None, (self._told(one, query, scopes) for one in changes)):
-            some.append(event(told[1], name=told[0]))
+        for change in changes:
+            some.append(self._event_of(change, query, scopes))
             size += len(some[-1])
             if size >= PIECE:
-                yield b"".join(some)
-                some, size = [], 0
-        if some:
+                piece = b"".join(some)
+                some, size = [], 0  # before it is sent: its reader may be slow
+                yield piece
+        if size:
             yield b"".join(some)
+
+    def _event_of(self, change: tuple[Kind, str], query: FeedQuery, scopes: dict[Kind, frozenset[str]]) -> bytes:
+        told = self._told(change, query, scopes)
+        return event(told[1], name=told[0]) if told is not None else b""
 
     def _told(
         self, change: tuple[Kind, str], query: FeedQuery, scopes: dict[Kind, frozenset[str]]
