@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simops_api.auth.caller import ANONYMOUS
 from simops_api.errors import ProblemError, response_of
-from simops_api.holds import PIECE, Hold, Room
+from simops_api.holds import PIECE, SMALL_BYTES, Hold, Room
 from simops_api.shares import Shares
 
 _MAX_URL_BYTES = 16 << 10
@@ -21,7 +21,6 @@ _DRAIN_BYTES = 32 << 20
 _DRAIN_SECONDS = 5.0
 _HELD_BYTES = 64 << 20
 """Of bodies that are being read, all together."""
-_SMALL_BYTES = 64 << 10
 
 
 class HeadLimit:
@@ -92,7 +91,7 @@ class BodyLimit:
             size = len(message.get("body", b""))
             read += size
             # Small ones are let through: who holds much keeps nobody else from asking for a run.
-            if is_kept and not self.held.take(caller, size) and read > _SMALL_BYTES:
+            if is_kept and not self.held.take(caller, size) and read > SMALL_BYTES:
                 raise HTTPException(
                     503, "bodies of too many requests are on their way: send it again", {"Retry-After": "5"}
                 )

@@ -42,7 +42,7 @@ class Shares:
         """Whether an amount more would be no more than there may be, or than a part of that; without ``of_all`` the caller's own share alone counts."""
         if of_all and self._taken + amount > self.limit // part:
             return False
-        return caller is ANONYMOUS or self._by[caller.account] + amount <= self.share // part
+        return not self._exceeds(caller, amount, part)
 
     def check(self, caller: Caller) -> None:
         """See that one more is left for a caller.
@@ -73,5 +73,5 @@ class Shares:
         finally:
             self.give_back(caller)
 
-    def _exceeds(self, caller: Caller, more: int) -> bool:
-        return caller is not ANONYMOUS and self._by[caller.account] + more > self.share
+    def _exceeds(self, caller: Caller, more: int, part: int = 1) -> bool:
+        return caller is not ANONYMOUS and self._by[caller.account] + more > self.share // part

@@ -59,7 +59,7 @@ def jobs(
         SimOpsError: they could not be read.
     """
     query = _filters(status, label, since, namespace, archived=archived, oldest_first=oldest_first)
-    query += query_of(sweep=sweep.id if isinstance(sweep, SweepHandle) else sweep)
+    query += _of_sweep(sweep)
     yield from items_of(client, JobInfo, "jobs", query, lambda info: client.job_type(client, info))
 
 
@@ -98,7 +98,7 @@ def count_jobs(
         SimOpsError: it could not be read.
     """
     query = _filters(status, label, since, namespace, archived=False, oldest_first=False)
-    query += query_of(sweep=sweep.id if isinstance(sweep, SweepHandle) else sweep)
+    query += _of_sweep(sweep)
     return (yield from count_of(client, JobInfo, "jobs", query))
 
 
@@ -146,6 +146,10 @@ def submit_many(client: Session[J, S], runs: Iterable[Run], *, key: str | None =
 def begun(job_id: str, body: Mapping[str, Any]) -> JobInfo:
     """Return what is known of a job that has just been made."""
     return JobInfo(id=job_id, status="Pending", image=body.get("image") or "", params=body.get("params") or {})
+
+
+def _of_sweep(sweep: str | SweepHandle | None) -> Query:
+    return query_of(sweep=sweep.id if isinstance(sweep, SweepHandle) else sweep)
 
 
 def _filters(
